@@ -1,0 +1,1 @@
+"""A small shop's orders over HTTP. Standard library only."""

@@ -1,0 +1,203 @@
+"""Ports of one project from its settings. Nothing is opened, imported or written before it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from midas_devops.config import (
+    CommandDeploy,
+    Infrastructure,
+    JUnitGate,
+    PeerGate,
+    SarifGate,
+    Settings,
+)
+from midas_devops.errors import ConfigError
+from midas_devops.ports.bundle import Ports, RunEvent
+from midas_devops.safety.environment import child_environment
+from midas_devops.safety.redaction import Redactor
+
+if TYPE_CHECKING:
+    from midas_devops.ports.artifacts import Artifacts
+    from midas_devops.ports.deployer import Deployer
+    from midas_devops.ports.iac import IacEngine
+    from midas_devops.ports.knowledge import KnowledgeBase
+    from midas_devops.ports.ledger import Ledger
+    from midas_devops.ports.results import ScanResults, TestResults
+    from midas_devops.ports.source import Source
+
+
+def connect(
+    root: Path,
+    settings: Settings,
+    *,
+    listen: Callable[[RunEvent], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Ports:
+    """Adapters as midas.toml names them. Raises ``StorageError``, ``ConfigError``, ``MissingExtraError``."""
+    from midas_devops.adapters.artifacts import open_artifacts
+    from midas_devops.adapters.git import GitSource
+    from midas_devops.adapters.sql.ledger import open_ledger
+    from midas_devops.safety.lease import LeaseKeeper
+
+    variables = dict(os.environ if environ is None else environ)
+    redactor = Redactor.from_environment(variables, settings)
+    ledger = open_ledger(settings.storage.url, root)
+    artifacts = open_artifacts(settings.storage.artifacts, root)
+    source = GitSource(root)
+    return Ports(
+        root=root,
+        ledger=ledger,
+        artifacts=artifacts,
+        leases=LeaseKeeper(ledger),
+        redactor=redactor,
+        source=source,
+        engine=_engines(root, settings, artifacts, variables),
+        deployer=_deployers(root, settings, source, artifacts, ledger, variables, redactor.text),
+        tests=_test_gates(root, settings),
+        scans=_scan_gates(root, settings),
+        knowledge=_knowledge(root, settings, redactor),
+        tracker=_tracker(settings, variables),
+        model=_model(settings, variables),
+        **({"listen": listen} if listen else {}),
+    )
+
+
+def _engines(
+    root: Path, settings: Settings, artifacts: Artifacts, environ: Mapping[str, str]
+) -> Callable[[str, str], IacEngine]:
+    @cache
+    def engine(environment: str, config: str) -> IacEngine:
+        from midas_devops.adapters.terraform.engine import TerraformEngine
+
+        infrastructure = settings.environment(environment).infrastructure or Infrastructure(config=config)
+        return TerraformEngine(
+            root,
+            environment,
+            root / config,
+            infrastructure,
+            artifacts,
+            child_environment(
+                settings,
+                pass_env=infrastructure.pass_env,
+                drop_env=infrastructure.drop_env,
+                environ=environ,
+            ),
+        )
+
+    return engine
+
+
+def _deployers(
+    root: Path,
+    settings: Settings,
+    source: Source,
+    artifacts: Artifacts,
+    ledger: Ledger,
+    environ: Mapping[str, str],
+    redact: Callable[[str], str],
+) -> Callable[[str], Deployer]:
+    @cache
+    def deployer(name: str) -> Deployer:
+        environment = settings.environment(name)
+        how = environment.deploy
+        if how is None:
+            raise ConfigError(
+                f"environment '{name}' has no deployer",
+                hint=f"Add [environments.{name}.deploy] to midas.toml.",
+                location=f"midas.toml: environments.{name}",
+            )
+        variables = child_environment(settings, pass_env=how.pass_env, drop_env=how.drop_env, environ=environ)
+        if isinstance(how, CommandDeploy):
+            from midas_devops.adapters.command import CommandDeployer
+
+            return CommandDeployer(
+                name, how, root=root, url=environment.url, artifacts=artifacts, environ=variables
+            )
+        from midas_devops.adapters.local.deployer import LocalDeployer
+
+        def verified(commit: str) -> bool:
+            newest = next((d for d in ledger.deployments(name) if d.commit == commit), None)
+            return bool(newest and newest.verified)
+
+        return LocalDeployer(
+            name,
+            how,
+            home=root / ".midas" / "local" / name,
+            url=environment.url,
+            source=source,
+            artifacts=artifacts,
+            environ=variables,
+            verified=verified,
+            redact=redact,
+        )
+
+    return deployer
+
+
+def _test_gates(root: Path, settings: Settings) -> Callable[[str, Mapping[str, Any]], TestResults]:
+    def tests(name: str, peers: Mapping[str, Any]) -> TestResults:
+        from midas_devops.adapters.junit import JUnitResults
+        from midas_devops.adapters.peers import PeerTestResults
+
+        gate = settings.gates[name]
+        if isinstance(gate, JUnitGate):
+            return JUnitResults(root, gate.path)
+        if isinstance(gate, PeerGate):
+            return PeerTestResults(peers.get("test_results") or {})
+        raise ConfigError(f"gate '{name}' does not read test results", location=f"midas.toml: gates.{name}")
+
+    return tests
+
+
+def _scan_gates(root: Path, settings: Settings) -> Callable[[str, Mapping[str, Any]], ScanResults]:
+    def scans(name: str, peers: Mapping[str, Any]) -> ScanResults:
+        from midas_devops.adapters.peers import PeerScanResults
+        from midas_devops.adapters.sarif import SarifResults
+
+        gate = settings.gates[name]
+        if isinstance(gate, SarifGate):
+            return SarifResults(root, gate.path)
+        if isinstance(gate, PeerGate):
+            return PeerScanResults(peers.get("scan_results") or {})
+        raise ConfigError(f"gate '{name}' does not read scan results", location=f"midas.toml: gates.{name}")
+
+    return scans
+
+
+def _knowledge(root: Path, settings: Settings, redactor: Redactor) -> Callable[[], KnowledgeBase | None]:
+    @cache
+    def knowledge() -> KnowledgeBase | None:
+        place = settings.knowledge
+        if not place.url and not (root / place.path).exists():
+            return None  # nothing was ever added: do not load a vector store for it
+        return open_knowledge(root, settings, redactor)
+
+    return knowledge
+
+
+def open_knowledge(root: Path, settings: Settings, redactor: Redactor) -> KnowledgeBase:
+    """The knowledge base, created when it does not exist."""
+    from midas_devops.adapters.chroma import ChromaKnowledge
+
+    return ChromaKnowledge(root, settings.knowledge, redact=redactor.text)
+
+
+def _tracker(settings: Settings, environ: Mapping[str, str]) -> Any:
+    if settings.tracker.using == "none":
+        return None
+    from midas_devops.adapters.github import GitHubTracker
+
+    return GitHubTracker.from_settings(settings, environ)
+
+
+def _model(settings: Settings, environ: Mapping[str, str]) -> Any:
+    if settings.model is None:
+        return None
+    from midas_devops.adapters.chat import LangChainModel
+
+    return LangChainModel.from_settings(settings.model, environ)

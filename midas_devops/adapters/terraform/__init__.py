@@ -1,0 +1,1 @@
+"""Terraform, OpenTofu and the embedded Terraform, by one code path."""

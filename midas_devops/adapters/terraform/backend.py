@@ -1,0 +1,74 @@
+"""Where the state of a configuration lies, as the engine itself noted it when it was initialised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from midas_devops.adapters.terraform.workspace import Place
+
+_DEFAULT = "default"
+
+
+class _Config(msgspec.Struct):
+    path: str | None = None
+    workspace_dir: str | None = None
+
+
+class _Backend(msgspec.Struct):
+    type: str = "local"
+    config: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Noted(msgspec.Struct):
+    backend: _Backend | None = None
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The backend of one place."""
+
+    local_state: Path | None
+    """The state file of a local backend; None when the state lies elsewhere."""
+    workspace: str = _DEFAULT
+    redirected: bool = False
+    """True for a copy of the configuration whose state lies beside the original."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """What plan and apply need so that they find the state."""
+        if self.redirected and self.local_state is not None and self.workspace == _DEFAULT:
+            return [f"-state={self.local_state}"]
+        return []
+
+
+def backend_of(place: Place, environ: Mapping[str, str]) -> Backend:
+    """Read what ``init`` noted in the data directory; nothing noted means a local state file."""
+    try:
+        noted = msgspec.json.decode((place.data / "terraform.tfstate").read_bytes(), type=_Noted)
+    except (OSError, msgspec.DecodeError):
+        noted = _Noted()
+    workspace = environ.get("TF_WORKSPACE") or _selected(place.data)
+    backend = noted.backend or _Backend()
+    if backend.type != "local":
+        return Backend(None, workspace)
+    try:
+        config = msgspec.json.decode(backend.config, type=_Config)
+    except msgspec.DecodeError:
+        config = _Config()
+    # Relative paths count from the folder that the engine runs in; a copy uses the original's state.
+    if workspace == _DEFAULT:
+        inner = Path(config.path or "terraform.tfstate")
+    else:
+        inner = Path(config.workspace_dir or "terraform.tfstate.d") / workspace / "terraform.tfstate"
+    return Backend(place.real.folder / inner, workspace, place.is_copy)
+
+
+def _selected(data: Path) -> str:
+    try:
+        return (data / "environment").read_text().strip() or _DEFAULT
+    except OSError:
+        return _DEFAULT

@@ -1,0 +1,209 @@
+"""IacEngine for the Terraform family: plan, apply of exactly the saved plan, and what the state says."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from midas_devops.adapters.terraform import configuration as files
+from midas_devops.adapters.terraform import sensitive
+from midas_devops.adapters.terraform.commands import Answer, failure_of, written_as_text
+from midas_devops.adapters.terraform.processes import find_engine, start_time
+from midas_devops.adapters.terraform.session import Session
+from midas_devops.adapters.terraform.state import StateFacts, plan_time_identity
+from midas_devops.adapters.terraform.stream import EngineStream
+from midas_devops.adapters.terraform.workspace import EffectRecord, Place, Workspace
+from midas_devops.config import Infrastructure
+from midas_devops.domain.artifacts import ArtifactRef
+from midas_devops.domain.changes import StateIdentity
+from midas_devops.domain.plan_document import read_plan
+from midas_devops.errors import MidasError, ToolError, UnreadableError
+from midas_devops.ports.artifacts import Artifacts
+from midas_devops.ports.iac import ApplyResult, IacFailure, InFlight, PlanResult, Progress
+
+
+class TerraformEngine:
+    """One configuration of one environment. See :class:`midas_devops.ports.iac.IacEngine`.
+
+    The engine runs in the configuration's folder, keeps its data directory under ``.midas`` and writes to
+    files only, so that it outlives us. Raises ``UsageError`` when ``config`` is not in the project.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environment: str,
+        config: Path,
+        infrastructure: Infrastructure,
+        artifacts: Artifacts,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._configuration = files.locate(root, config)
+        self._settings = infrastructure
+        self._artifacts = artifacts
+        self._environ = dict(environ)
+        self._workspace = Workspace(self._configuration.root, environment, self._configuration)
+        self._session = Session(self._workspace, infrastructure, artifacts, self._environ)
+
+    @property
+    def describe(self) -> str:
+        """Engine and version, ``terraform 1.15.2 (embedded)``. Raises ``ToolError`` when there is none."""
+        return self._session.program.label(self._session.version)
+
+    def config_sha256(self) -> str:
+        """Content hash of the configuration as it stands, uncommitted edits and local modules included."""
+        return files.combined(files.fingerprints(self._configuration))
+
+    def state_identity(self) -> StateIdentity:
+        """Lineage and serial of the state as the backend has it now. Raises ``ToolError``."""
+        return self._session.state(self._session.place("")).identity
+
+    def outputs(self) -> dict[str, str]:
+        """Non-sensitive outputs of the current state, as text. Raises ``ToolError``."""
+        return self._session.state(self._session.place("")).outputs or {}
+
+    def validate(self, progress: Progress) -> IacFailure | None:
+        """None when the configuration initialises and validates."""
+        answer = self._session.validate(self._session.place(""), progress)
+        if isinstance(answer, IacFailure):
+            return answer
+        return None if answer.ok else failure_of(answer, "validating", "invalid_configuration")
+
+    def plan(self, progress: Progress, *, destroy: bool = False, config_commit: str = "") -> PlanResult:
+        """Plan and save. ``config_commit``: the configuration of an earlier commit, against today's state."""
+        try:
+            place = self._session.place(config_commit)
+        except ToolError as error:
+            return PlanResult(failure=IacFailure(code="plan_failed", message=f"planning: {error.message}"))
+        before = files.fingerprints(place.configuration)
+        with self._session.scratch() as scratch:
+            saved = scratch / "saved.tfplan"
+            arguments = [f"-out={saved}", self._lock_timeout, *(["-destroy"] if destroy else [])]
+            if place.configuration.var_file is not None:
+                arguments.append(f"-var-file={place.configuration.var_file}")
+            answer = self._session.run(place, "plan", arguments, progress)
+            if isinstance(answer, IacFailure):
+                return PlanResult(failure=answer)
+            if not answer.ok:
+                return PlanResult(failure=failure_of(answer, "planning", "plan_failed"))
+            after = files.fingerprints(place.configuration)
+            if files.configuration_text(before) != files.configuration_text(after):
+                message = "planning: the configuration was edited meanwhile; plan it again"
+                return PlanResult(failure=IacFailure(code="plan_failed", message=message, log=answer.log))
+            result = self._shown(place, saved, answer, files.combined(after))
+        if result.saved_plan is not None and result.plan_json is not None:
+            self._workspace.remember_plan(result.saved_plan.sha256, result.plan_json.sha256, config_commit)
+        return result
+
+    def apply(self, saved_plan: ArtifactRef, progress: Progress, *, effect: str) -> ApplyResult:
+        """Apply exactly this saved plan. ``effect`` names the run's step, for :meth:`in_flight`."""
+        path = self._artifacts.path(saved_plan)
+        place = self._session.place(self._workspace.commit_of(saved_plan.sha256))
+        log = self._workspace.effect_log(effect)
+
+        def record(pid: int) -> None:
+            began = start_time(pid) if pid else 0.0
+            self._workspace.write_effect(EffectRecord(effect, saved_plan.sha256, path, log, pid, began))
+
+        # Without a process id yet: should we die before it is known, the plan's path still finds the engine.
+        record(0)
+        arguments = [self._lock_timeout, str(path)]
+        answer = self._session.run(place, "apply", arguments, progress, log=log, on_start=record)
+        if isinstance(answer, IacFailure):
+            result = ApplyResult(failure=answer, log=answer.log)
+        else:
+            failure = None if answer.ok else failure_of(answer, "applying", "apply_failed")
+            result = self._applied(place, answer.stream, failure, answer.log)
+        self._workspace.drop_effect(effect)
+        return result
+
+    def in_flight(self, effect: str) -> InFlight:
+        """Whether an engine started for this effect by a process that died is still at work."""
+        record = self._workspace.read_effect(effect)
+        return find_engine(record) if record else InFlight(alive=False)
+
+    def left_behind(self, effect: str) -> ApplyResult | None:
+        """What an apply did whose own process of ours died, read from the output that it left.
+
+        None when no such output is there. Only to be asked once :meth:`in_flight` says that the engine ended.
+        """
+        record = self._workspace.read_effect(effect)
+        if record is None or not record.log.is_file():
+            return None
+        stream = EngineStream(self._configuration.relative)
+        name = f"{self._session.program.name}-apply.log"
+        with self._session.scratch() as scratch:
+            with (
+                written_as_text(scratch / "apply.txt") as (text, write),
+                record.log.open(encoding="utf-8", errors="replace") as lines,
+            ):
+                for line in lines:
+                    write(stream.read(line.rstrip("\n"))[0])
+            log = self._artifacts.put_file(text, name, private=True)
+        failure = None
+        if stream.errors or not stream.finished:
+            seen = stream.errors[0].summary if stream.errors else "it ended without saying how"
+            message = f"applying: {seen}"
+            failure = IacFailure(code="apply_failed", message=message, diagnostics=stream.errors, log=log)
+        place = self._session.place(self._workspace.commit_of(record.plan_sha256))
+        return self._applied(place, stream, failure, log)
+
+    def sensitive_values(self) -> Iterable[str]:
+        """Values marked as sensitive in the last plan and state, for the redactor. Never store them."""
+        found = set(sensitive.in_configuration(self._configuration, self._environ))
+        with contextlib.suppress(MidasError):
+            plan_json = self._artifacts.find(self._workspace.last_plan_json())
+            if plan_json is not None:
+                found.update(sensitive.in_plan(self._artifacts.get(plan_json)))
+        with contextlib.suppress(MidasError):
+            found.update(sensitive.in_state(self._session.state_bytes(self._session.place(""))))
+        return sorted(value for value in found if value)
+
+    @property
+    def _lock_timeout(self) -> str:
+        return f"-lock-timeout={round(self._settings.lock_wait.total_seconds())}s"
+
+    def _shown(self, place: Place, saved: Path, answer: Answer, config_sha256: str) -> PlanResult:
+        """The saved plan as JSON, read, and both kept as private artifacts."""
+        shown = saved.with_name("plan.json")
+        show = self._session.commands.document(place, ["show", "-json", "-no-color", str(saved)], shown)
+        if not show.ok:
+            return PlanResult(failure=failure_of(show, "reading the saved plan", "plan_failed"))
+        try:
+            document = read_plan(shown.read_bytes())
+        except UnreadableError as error:
+            message = f"reading the saved plan: {error.message}"
+            return PlanResult(failure=IacFailure(code="plan_failed", message=message, log=answer.log))
+        state = plan_time_identity(saved)
+        return PlanResult(
+            saved_plan=self._artifacts.put_file(saved, "saved.tfplan", private=True),
+            plan_json=self._artifacts.put_file(shown, "plan.json", private=True),
+            counts=document.counts,
+            changes=tuple(change.as_value() for change in document.changes),
+            prior_addresses=document.prior_addresses,
+            outputs_changed=document.outputs_changed,
+            state=self._session.state(place).identity if state is None else state,
+            config_sha256=config_sha256,
+            engine=self._session.program.label(answer.stream.version or document.engine_version),
+        )
+
+    def _applied(
+        self, place: Place, stream: EngineStream, failure: IacFailure | None, log: ArtifactRef | None
+    ) -> ApplyResult:
+        facts = StateFacts()
+        with contextlib.suppress(ToolError):
+            facts = self._session.state(place)
+        outputs = stream.outputs if failure is None and stream.outputs is not None else facts.outputs
+        return ApplyResult(
+            failure=failure,
+            created=stream.completed_with("create"),
+            changed=stream.completed_with("update"),
+            destroyed=stream.completed_with("delete"),
+            failed=tuple(dict.fromkeys((*stream.errored, *stream.unfinished()))),
+            tainted=facts.tainted,
+            not_begun=stream.not_begun() if failure else (),
+            outputs=outputs or {},
+            state=facts.identity,
+            log=log,
+        )

@@ -1,0 +1,40 @@
+"""Finds the engine process of an apply whose own process of ours has died."""
+
+from __future__ import annotations
+
+import os
+
+from midas_devops.adapters.terraform.workspace import EffectRecord
+from midas_devops.ports.iac import InFlight
+
+_CLOCK_TOLERANCE = 2.0
+"""Seconds that two readings of one process's start may differ (the boot time is adjusted by NTP)."""
+
+
+def start_time(pid: int) -> float:
+    """When a process began, seconds since the epoch; 0 when it is gone already."""
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def find_engine(record: EffectRecord) -> InFlight:
+    """The recorded process; or, when we died before recording it, the one that was given this saved plan."""
+    import psutil
+
+    plan = str(record.plan)
+    candidates = [record.pid] if record.pid else [pid for pid in psutil.pids() if pid != os.getpid()]
+    for pid in candidates:
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE or plan not in process.cmdline():
+                continue
+            if record.pid and abs(process.create_time() - record.started) > _CLOCK_TOLERANCE:
+                continue
+        except psutil.Error:
+            continue
+        return InFlight(alive=True, pid=pid)
+    return InFlight(alive=False)

@@ -1,0 +1,1 @@
+"""What goes to a model: counted, condensed and kept under budget."""

@@ -1,0 +1,233 @@
+"""What a reading means for exactly one commit. Anything in doubt is not a pass (rule 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+from midas_devops.domain.gates import GateResult, Verdict
+
+FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A whole git commit hash, SHA-1 or SHA-256."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead another machine's clock may be."""
+
+SHORTEST_HASH = 7
+"""Digits of the shortest abbreviated hash that git writes by itself."""
+
+LEVELS = ("error", "warning", "note")
+"""SARIF levels that are findings, worst first (SARIF 2.1.0, 3.27.10)."""
+
+FailOn = Literal["error", "warning", "note"]
+
+
+class Failure(Protocol):
+    """Why there is nothing to judge."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class Measured(Protocol):
+    """What every reading carries, whoever measured it."""
+
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def incomplete(self) -> str: ...
+    @property
+    def measured_at(self) -> datetime | None: ...
+    @property
+    def newest_at(self) -> datetime | None: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class CountedTests(Measured, Protocol):
+    """A reading of test reports."""
+
+    @property
+    def tests(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def errors(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def failed_names(self) -> tuple[str, ...]: ...
+
+
+class CountedFindings(Measured, Protocol):
+    """A reading of scan reports."""
+
+    @property
+    def executed(self) -> bool: ...
+    @property
+    def tools(self) -> tuple[str, ...]: ...
+    @property
+    def by_level(self) -> dict[str, int]: ...
+    @property
+    def findings(self) -> tuple[str, ...]: ...
+
+
+_Doubt = tuple[Verdict, str]
+
+
+def judge_tests(
+    name: str, reading: CountedTests, commit: str, now: datetime, max_age: timedelta | None
+) -> GateResult:
+    """Passed: a test ran for this commit, all that ran passed, and the report is fresh and whole."""
+    verdict, reason = next(_doubts_about_tests(reading, commit, now, max_age), (Verdict.PASSED, ""))
+    if verdict is Verdict.PASSED:
+        ran = reading.tests - reading.skipped
+        skipped = f", {reading.skipped} skipped" if reading.skipped else ""
+        reason = f"{_count(ran, 'test')} passed{skipped}"
+    return _result(name, verdict, reason, reading)
+
+
+def judge_scan(  # noqa: PLR0917 - the order of judge_tests, and one more
+    name: str,
+    reading: CountedFindings,
+    commit: str,
+    now: datetime,
+    max_age: timedelta | None,
+    fail_on: FailOn,
+) -> GateResult:
+    """Passed: a tool ran to its end for this commit and found nothing at ``fail_on`` or worse."""
+    verdict, reason = next(_doubts_about_scan(reading, commit, now, max_age, fail_on), (Verdict.PASSED, ""))
+    if verdict is Verdict.PASSED:
+        milder = {level: count for level, count in reading.by_level.items() if count}
+        found = ", ".join(f"{count} {level}" for level, count in sorted(milder.items()))
+        reason = f"{', '.join(reading.tools)} found nothing at level {fail_on} or worse" + (
+            f" ({found})" if found else ""
+        )
+    return _result(name, verdict, reason, reading)
+
+
+def judge_promotion(name: str, from_env: str, verified_commit_there: str | None, commit: str) -> GateResult:
+    """Passed: ``from_env`` runs this very commit and was verified with it."""
+    there = (verified_commit_there or "").lower()
+    if not FULL_HASH.fullmatch(commit.lower()):
+        verdict, reason = Verdict.INCONCLUSIVE, f"'{commit}' is not a full commit hash"
+    elif not there:
+        verdict, reason = Verdict.INCONCLUSIVE, f"nothing is verified on {from_env}"
+    elif there != commit.lower():
+        verdict = Verdict.FAILED
+        reason = f"{from_env} is verified with {there[:12]}, not with {commit[:12]}"
+    else:
+        verdict, reason = Verdict.PASSED, f"{commit[:12]} is verified on {from_env}"
+    return GateResult(
+        name=name,
+        verdict=verdict,
+        reason=reason,
+        commit=there or None,
+        evidence=(f"ledger: verified release on {from_env}",) if there else (),
+    )
+
+
+def _doubts_about_tests(
+    reading: CountedTests, commit: str, now: datetime, max_age: timedelta | None
+) -> Iterator[_Doubt]:
+    yield from _not_readable(reading)
+    if min(reading.tests, reading.failures, reading.errors, reading.skipped) < 0:
+        yield Verdict.ERRORED, "the report counts less than nothing"
+    yield from _not_for(reading, commit)
+    yield from _not_fresh(reading, now, max_age)
+    if reading.failures or reading.errors:
+        names = ", ".join(reading.failed_names[:3])
+        yield (
+            Verdict.FAILED,
+            f"{_count(reading.failures, 'failure')} and {_count(reading.errors, 'error')}"
+            f" in {_count(reading.tests, 'test')}" + (f": {names}" if names else ""),
+        )
+    if reading.incomplete:
+        yield Verdict.INCONCLUSIVE, reading.incomplete
+    if reading.tests == 0:
+        yield Verdict.INCONCLUSIVE, "the report holds no test"
+    if reading.skipped >= reading.tests:
+        yield Verdict.INCONCLUSIVE, f"every test was skipped ({reading.skipped} of {reading.tests})"
+
+
+def _doubts_about_scan(
+    reading: CountedFindings, commit: str, now: datetime, max_age: timedelta | None, fail_on: FailOn
+) -> Iterator[_Doubt]:
+    yield from _not_readable(reading)
+    if any(count < 0 for count in reading.by_level.values()):
+        yield Verdict.ERRORED, "the report counts less than nothing"
+    if not reading.executed:
+        yield (
+            Verdict.ERRORED,
+            f"{', '.join(reading.tools) or 'the tool'} says that its run did not succeed",
+        )
+    yield from _not_for(reading, commit)
+    yield from _not_fresh(reading, now, max_age)
+    tolerated = {*LEVELS[LEVELS.index(fail_on) + 1 :], "none"}
+    # A level that SARIF does not know counts as the worst one.
+    bad = {level: count for level, count in reading.by_level.items() if level not in tolerated and count}
+    if bad:
+        found = ", ".join(f"{count} {level}" for level, count in sorted(bad.items()))
+        first = "; ".join(reading.findings[:3])
+        yield Verdict.FAILED, f"{found} at level {fail_on} or worse" + (f": {first}" if first else "")
+    if reading.incomplete:
+        yield Verdict.INCONCLUSIVE, reading.incomplete
+    if not reading.tools:
+        yield Verdict.INCONCLUSIVE, "the report holds no run of any tool"
+
+
+def _not_readable(reading: Measured) -> Iterator[_Doubt]:
+    if reading.failure is not None:
+        missing = reading.failure.code == "missing"
+        yield Verdict.INCONCLUSIVE if missing else Verdict.ERRORED, reading.failure.message
+
+
+def _not_for(reading: Measured, commit: str) -> Iterator[_Doubt]:
+    asked, named = commit.lower(), reading.commit.lower()
+    if not FULL_HASH.fullmatch(asked):
+        yield Verdict.INCONCLUSIVE, f"'{commit}' is not a full commit hash, so nothing can be bound to it"
+    if not named:
+        yield Verdict.INCONCLUSIVE, f"the report names no commit; {asked[:12]} was asked for"
+    if len(named) < SHORTEST_HASH or not asked.startswith(named):
+        yield Verdict.INCONCLUSIVE, f"the report is for commit {named}, asked for was {asked}"
+
+
+def _not_fresh(reading: Measured, now: datetime, max_age: timedelta | None) -> Iterator[_Doubt]:
+    newest = reading.newest_at or reading.measured_at
+    if newest is not None and _utc(newest) > _utc(now) + CLOCK_SKEW:
+        yield Verdict.INCONCLUSIVE, f"the report is dated in the future: {_utc(newest):%Y-%m-%d %H:%M:%SZ}"
+    if max_age is None:
+        return
+    if reading.measured_at is None:
+        yield Verdict.INCONCLUSIVE, "the report does not say when it was measured, and it may not be old"
+    elif _utc(now) - _utc(reading.measured_at) > max_age:
+        age = timedelta(seconds=int((_utc(now) - _utc(reading.measured_at)).total_seconds()))
+        yield Verdict.INCONCLUSIVE, f"stale: measured {age} ago, at most {max_age} is allowed"
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _result(name: str, verdict: Verdict, reason: str, reading: Measured) -> GateResult:
+    return GateResult(
+        name=name,
+        verdict=verdict,
+        reason=reason,
+        commit=reading.commit or None,
+        evidence=reading.evidence,
+        evidence_sha256=reading.sha256,
+        measured_at=reading.measured_at,
+    )

@@ -1,0 +1,1 @@
+"""How people and scripts reach the agent: command line, HTML report, demo."""

@@ -1,0 +1,1 @@
+"""The command line. Modules are light at import: each command loads the libraries it needs."""

@@ -1,0 +1,75 @@
+"""``midas-devops env``: what runs where."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from midas_devops.interfaces.cli.output import print_json, show, write
+from midas_devops.interfaces.cli.records import open_records
+from midas_devops.interfaces.cli.session import Session, examples, shared
+from midas_devops.interfaces.wording import ago, plain
+
+_NONE = "-"
+
+
+@shared
+def list_environments(session: Session) -> None:
+    """List the environments: what runs there, since when, verified or not."""
+    with open_records(session) as records:
+        environments = records.environments()
+    if session.json:
+        print_json({"environments": environments})
+    elif session.quiet:
+        write(sys.stdout, "".join(f"{environment['name']}\n" for environment in environments))
+    elif not environments:
+        show("midas.toml defines no environment yet")
+    else:
+        _show(environments)
+
+
+def _show(environments: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    now = datetime.now(UTC)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for column in ("environment", "kind", "runs", "verified", "since", "url"):
+        table.add_column(column, no_wrap=True)
+    for environment in environments:
+        verified = environment.get("verified")
+        commit = environment.get("commit") or ""
+        version = environment.get("version") or commit[:10]
+        table.add_row(
+            Text(plain(environment["name"]), style="bold"),
+            plain(environment.get("kind", "")),
+            plain(version) or _NONE,
+            Text({True: "✔ yes", False: "✘ no", None: _NONE}[verified], style="green" if verified else ""),
+            ago(environment.get("since"), now) or _NONE,
+            plain(environment.get("url") or _NONE),
+        )
+    show(table)
+
+
+@shared
+def url(
+    session: Session,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Environment of midas.toml.")],
+) -> None:
+    """Print the address of an environment, and nothing else."""
+    with session.agent() as agent:
+        address = agent.get_environment_url(environment)
+    if session.json:
+        print_json({"environment": environment, "url": address})
+    else:
+        write(sys.stdout, f"{plain(address)}\n")
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="What runs where.", no_args_is_help=True)
+    group.command("list", epilog=examples("midas-devops env list --json"))(list_environments)
+    group.command("url", epilog=examples('curl "$(midas-devops env url staging)/health"'))(url)
+    app.add_typer(group, name="env")

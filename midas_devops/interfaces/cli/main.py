@@ -1,0 +1,170 @@
+"""The program ``midas-devops``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from midas_devops.errors import MidasError
+from midas_devops.interfaces.cli import (
+    demo,
+    deploy,
+    doctor,
+    env,
+    failures,
+    graph,
+    infra,
+    init,
+    knowledge,
+    logs,
+    report,
+    runs,
+)
+from midas_devops.interfaces.cli.output import note, print_json, silence
+from midas_devops.interfaces.cli.session import (
+    Globals,
+    JsonOption,
+    NoInputOption,
+    ProjectOption,
+    QuietOption,
+)
+
+PROGRAM = "midas-devops"
+_HELP = """
+A DevOps engineer you can embed: plans, gates, asks, carries out, verifies, rolls back and reports.
+
+Rules decide, a language model advises; every command works without a model, a key or a network.
+"""
+_EPILOG = """\b
+Start here:
+  midas-devops demo     the whole job on a sample project, in a minute
+  midas-devops init     write midas.toml for this repository
+  midas-devops doctor   see what works here and what is missing
+
+Exit codes: 0 succeeded, 1 failed, 2 usage or configuration, 3 waits for approval, 4 blocked or
+rejected, 5 failed and safely rolled back or reverted.
+"""
+
+app = typer.Typer(
+    name=PROGRAM,
+    help=_HELP,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    # Plain help pages: the rich ones load a Markdown parser, and take three times as long.
+    rich_markup_mode=None,
+)
+
+
+def _version(context: typer.Context, wanted: bool) -> None:
+    if not wanted:
+        return
+    from midas_devops import __version__ as number
+
+    if context.obj and context.obj.json:
+        print_json({"name": PROGRAM, "version": number})
+    else:
+        print(f"{PROGRAM} {number}")  # noqa: T201 - this is the output
+    raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    *,
+    project: ProjectOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    no_input: NoInputOption = False,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    before = context.obj or Globals()
+    context.obj = Globals(project=project, json=json or before.json, quiet=quiet, no_input=no_input)
+
+
+for group in (init, doctor, demo, deploy, infra, env, runs, report, logs, knowledge, graph):
+    group.register(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; its exit code. Never raises, whatever happens."""
+    as_json = "--json" in arguments
+    try:
+        with _ended_by_signal():
+            code = typer.main.get_command(app).main(
+                args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=Globals(json=as_json)
+            )
+    except MidasError as error:
+        return failures.report(error, as_json=as_json)
+    except KeyboardInterrupt:
+        return failures.report(failures.StoppedError("stopped; nothing was begun"), as_json=as_json)
+    except SystemExit as ended:
+        # The parser ends like this when the reader of our output went away.
+        silence(sys.stdout)
+        code = ended.code
+    except Exception as error:  # noqa: BLE001 - the last stop before a person
+        return _other(error, arguments, as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> NoReturn:
+    """Entry point of the installed program."""
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            silence(stream)
+    sys.exit(code)
+
+
+def _other(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
+    if isinstance(error, failures.CommandLineError):
+        return _usage(error, as_json=as_json)
+    return failures.unexpected(error, _root(arguments), as_json=as_json)
+
+
+def _usage(error: failures.CommandLineError, *, as_json: bool) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError" and not as_json:
+        note(error.format_message())
+        return 2
+    return failures.report(failures.usage(error), as_json=as_json)
+
+
+def _root(arguments: Sequence[str]) -> Path | None:
+    """The project of a call that failed, as far as it can be told."""
+    from midas_devops.config.find import find_project
+
+    given = [after for word, after in pairwise(arguments) if word == "--project"]
+    start = Path(given[-1]) if given else Path.cwd()
+    return find_project(start) if start.is_dir() else None
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does, so that tools are stopped and leases given back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        del frame
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

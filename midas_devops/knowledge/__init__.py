@@ -1,0 +1,1 @@
+"""What is known: chunks, retrieval, known failures, and what the structure of a log says."""

@@ -1,0 +1,208 @@
+"""From a log to a diagnosis: the failing lines quoted, a category, a cause and remedies, or plainly nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from midas_devops.domain.evidence import Category, Diagnosis, Span
+from midas_devops.domain.outcome import Diagnostic
+from midas_devops.errors import UnreadableError
+from midas_devops.knowledge.structure.advice import DEFAULT_CAUSES, DEFAULT_REMEDIES, is_retryable
+from midas_devops.knowledge.catalogue import load_catalogue
+from midas_devops.knowledge.structure.candidate import Candidate
+from midas_devops.knowledge.structure.generic import category_of_words, shortened
+from midas_devops.knowledge.structure.lines import file_head, is_binary, lines_of_file, lines_of_text
+from midas_devops.knowledge.structure.scan import Scan, first_look
+from midas_devops.knowledge.structure.weigh import ranked
+from midas_devops.ports.knowledge import Hit
+
+Redact = Callable[[str], str]
+
+_SPANS = 3
+_ENOUGH = 30.0
+"""Score below which a candidate says too little to conclude anything."""
+_ENOUGH_UNCONFIRMED = 44.0
+"""The same, where nothing else in the log says that anything failed."""
+
+
+def diagnose_file(
+    path: Path,
+    *,
+    shown_as: str = "",
+    redact: Redact | None = None,
+    diagnostics: Sequence[Diagnostic] = (),
+    incidents: Sequence[Hit] = (),
+) -> Diagnosis:
+    """Diagnose one log, read once, in memory that does not grow with it. Raises ``UnreadableError``.
+
+    ``shown_as`` is the name that spans carry (default: the path as given). ``diagnostics`` are what the
+    engine itself reported, ``incidents`` the nearest past ones.
+    """
+    name = shown_as or str(path)
+    try:
+        head = file_head(path)
+        if not head:
+            return inconclusive("The log is empty: there is nothing to diagnose from.")
+        if is_binary(head):
+            return inconclusive("The file is not text: there is nothing to diagnose from.")
+        return _diagnose(lines_of_file(path, first_look()), name, redact, diagnostics, incidents)
+    except OSError as error:
+        raise UnreadableError(
+            f"Diagnosing {name}: the log cannot be read ({error.strerror or error})",
+            hint="Name an existing, readable text file",
+            location=name,
+        ) from error
+
+
+def diagnose_lines(
+    lines: Iterable[str],
+    *,
+    shown_as: str = "",
+    redact: Redact | None = None,
+    diagnostics: Sequence[Diagnostic] = (),
+    incidents: Sequence[Hit] = (),
+) -> Diagnosis:
+    """As :func:`diagnose_file`, of lines that are at hand, each with or without its ``\\n``."""
+    return _diagnose(lines_of_text(lines, first_look()), shown_as, redact, diagnostics, incidents)
+
+
+def inconclusive(summary: str) -> Diagnosis:
+    """The diagnosis that claims nothing."""
+    return Diagnosis(
+        category=Category.UNKNOWN, summary=summary, confidence=0.1, retryable=False, verdict="inconclusive"
+    )
+
+
+def _diagnose(
+    lines: Iterable[bytes], name: str, redact: Redact | None, diagnostics: Sequence[Diagnostic], incidents: Sequence[Hit]
+) -> Diagnosis:
+    summaries = [one.summary for one in diagnostics if one.severity == "error" and one.summary.strip()]
+    scan = Scan(load_catalogue(), watch=summaries)
+    found = scan.run(lines)
+    if not scan.lines:
+        return inconclusive("The log is empty: there is nothing to diagnose from.")
+    order = ranked(found, scan.place, scan.lines)
+    if not order or _says_too_little(order[0], scan):
+        return _nothing(order, scan, name, redact, diagnostics)
+    return _conclude(order, scan, name, redact, incidents)
+
+
+def _says_too_little(top: Candidate, scan: Scan) -> bool:
+    """Whether concluding from this candidate would be guessing."""
+    place = scan.place
+    if place.last_success > max(place.last_failure, top.last_seen) and not place.closed_by_markers:
+        return True
+    if top.is_wrapper or top.score < _ENOUGH:
+        return True
+    return not place.failure_points and top.score < _ENOUGH_UNCONFIRMED
+
+
+def _nothing(
+    order: list[Candidate], scan: Scan, name: str, redact: Redact | None, diagnostics: Sequence[Diagnostic]
+) -> Diagnosis:
+    if diagnostics:
+        told = diagnostics[0]
+        text = f"{told.summary} {told.detail}"
+        entry = load_catalogue().best(text)
+        category = entry.category if entry else category_of_words(text)[0]
+        return inconclusive(
+            _redacted(f"The engine reported {shortened(told.summary, 200)!r}, but its log does not show it.", redact)
+        ).model_copy(update={"category": category, "sources": (entry.id,) if entry else ()})
+    place = scan.place
+    if place.last_success > place.last_failure:
+        return inconclusive(
+            f"The log shows no failure: it ends well at line {place.last_success}, and nothing was found to diagnose."
+        )
+    if place.last_failure and order:
+        wrapper = order[0]
+        diagnosis = inconclusive(
+            f"The log says that something failed (line {wrapper.anchor}), but not why: the cause is not in it."
+        )
+        return diagnosis.model_copy(
+            update={"spans": (_span(wrapper, name, redact),), "remedies": DEFAULT_REMEDIES[Category.UNKNOWN]}
+        )
+    return inconclusive(f"Nothing in the log's {scan.lines} lines says that anything failed.")
+
+
+def _conclude(
+    order: list[Candidate], scan: Scan, name: str, redact: Redact | None, incidents: Sequence[Hit]
+) -> Diagnosis:
+    top = order[0]
+    shown = _distinct(order)
+    category = top.category
+    confidence = _confidence(top, order)
+    lesson = nearest_incident(top.text, incidents)
+    remedies = list(top.remedies or DEFAULT_REMEDIES[category])
+    sources = [*([top.entry_id] if top.entry_id else []), *top.links]
+    if lesson:
+        remedies.append(f"A past incident like this one ({lesson.source}): {shortened(lesson.text, 300)}")
+        sources.append(lesson.source)
+        confidence = min(0.97, confidence + 0.03)
+    retryable = is_retryable(category, top.text) if top.retryable is None else top.retryable
+    del scan
+    return Diagnosis(
+        category=category,
+        summary=_redacted(f"{_cause(top)}: {shortened(top.text, 220)} (line {top.anchor})", redact),
+        confidence=round(confidence, 2),
+        retryable=retryable,
+        spans=tuple(_span(one, name, redact) for one in shown),
+        causes=tuple(_redacted(f"{_cause(one)} (lines {one.first}-{one.last})", redact) for one in shown),
+        remedies=tuple(_redacted(remedy, redact) for remedy in remedies),
+        sources=tuple(sources),
+        verdict="conclusive",
+    )
+
+
+def _cause(candidate: Candidate) -> str:
+    return candidate.cause or DEFAULT_CAUSES[candidate.category]
+
+
+def _distinct(order: list[Candidate]) -> list[Candidate]:
+    """The best candidates whose spans do not overlap, wrappers left out."""
+    chosen = [order[0]]
+    for one in order[1:]:
+        if len(chosen) == _SPANS:
+            break
+        apart = all(one.first > other.last or one.last < other.first for other in chosen)
+        if apart and not one.is_wrapper and one.score >= _ENOUGH and one.quoted:
+            chosen.append(one)
+    return chosen
+
+
+# Score → share of right categories, measured on labelled logs (benchmarks/diagnose.py prints the table).
+_CALIBRATION = ((85, 0.95), (75, 0.9), (66, 0.85), (60, 0.75), (52, 0.6), (44, 0.5), (0, 0.35))
+
+
+def _confidence(top: Candidate, order: list[Candidate]) -> float:
+    confidence = next(share for floor, share in _CALIBRATION if top.score >= floor)
+    if top.category is Category.UNKNOWN:
+        return min(confidence, 0.4)
+    contested = any(
+        one.category is not top.category and not one.is_wrapper and one.score >= top.score - 4 for one in order[1:6]
+    )
+    return confidence - 0.15 if contested else confidence
+
+
+def _span(candidate: Candidate, name: str, redact: Redact | None) -> Span:
+    text = "\n".join(candidate.quoted)
+    return Span(file=name, first_line=candidate.first, last_line=candidate.last, text=_redacted(text, redact))
+
+
+def _redacted(text: str, redact: Redact | None) -> str:
+    return redact(text) if redact else text
+
+
+_TOKEN = re.compile(r"[A-Za-z_]{3,}")
+_ALIKE = 0.5
+
+
+def nearest_incident(text: str, incidents: Sequence[Hit]) -> Hit | None:
+    """The first past incident that shares at least half of the failing line's words, or None."""
+    words = {word.lower() for word in _TOKEN.findall(text)}
+    for hit in incidents:
+        known = {word.lower() for word in _TOKEN.findall(hit.text)}
+        if words and len(words & known) / len(words) >= _ALIKE:
+            return hit
+    return None

@@ -1,0 +1,171 @@
+"""BM25 over the chunks, kept on disk beside the vectors and read by mapping it.
+
+The rows (ids, labels, words) are a copy of what the store holds. ``generation`` says of which state; whoever
+finds it out of date brings the rows up to date by their ids and builds the index anew from the kept words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from midas_devops.knowledge.words import words
+
+if TYPE_CHECKING:
+    from bm25s import BM25  # type: ignore[import-untyped]
+
+FORMAT = 1
+_POINTER = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of a chunk for filtering and for adding: never its text."""
+
+    id: str
+    source: str
+    file: str
+    """Hash of the whole source, the same for all its chunks."""
+    parts: int
+    """How many chunks the source has; fewer rows than that: an add was interrupted."""
+    kind: str
+    environment: str
+    provider: str
+
+
+@dataclass
+class LexicalIndex:
+    """BM25 (Lucene's form, k1 1.5, b 0.75) over rows. It does not change: ``updated`` gives another one."""
+
+    generation: str = ""
+    rows: list[Row] = field(default_factory=list)
+    _vocabulary: dict[str, int] = field(default_factory=dict)
+    _words: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    _offsets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    _bm25: BM25 | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> LexicalIndex:
+        """The index as last saved; an empty one when there is none, or none that can be read.
+
+        It is a copy and can always be built again, so a damaged one is no error.
+        """
+        try:
+            current = folder / (folder / _POINTER).read_text("utf-8").strip()
+            state = json.loads((current / "rows.json").read_text("utf-8"))
+            if state["format"] != FORMAT:
+                return cls()
+            index = cls(
+                generation=state["generation"],
+                rows=[Row(*values) for values in zip(*state["columns"], strict=True)],
+                _vocabulary=state["vocabulary"],
+                _words=np.load(current / "words.npy", mmap_mode="r"),
+                _offsets=np.load(current / "offsets.npy"),
+            )
+            if index._vocabulary and index.rows:
+                from bm25s import BM25
+
+                index._bm25 = BM25.load(str(current / "bm25"), mmap=True, show_progress=False)
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()
+        return index
+
+    def save(self, folder: Path) -> None:
+        """Write beside the old one, then switch: a reader sees one or the other. Callers hold the lock."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = folder / uuid.uuid4().hex
+        new.mkdir(mode=0o700)
+        columns = [list(column) for column in zip(*(_values(row) for row in self.rows), strict=True)]
+        state = {
+            "format": FORMAT,
+            "generation": self.generation,
+            "columns": columns or [[]] * len(Row.__slots__),
+            "vocabulary": self._vocabulary,
+        }
+        (new / "rows.json").write_text(json.dumps(state), "utf-8")
+        np.save(new / "words.npy", self._words)
+        np.save(new / "offsets.npy", self._offsets)
+        if self._bm25 is not None:
+            self._bm25.save(str(new / "bm25"), show_progress=False)
+        pointer = folder / f"{_POINTER}.{new.name}"
+        pointer.write_text(new.name, "utf-8")
+        os.replace(pointer, folder / _POINTER)  # noqa: PTH105  says that it is atomic
+        for old in folder.iterdir():
+            if old.is_dir() and old != new:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def updated(self, generation: str, rows: Iterable[Row], texts: Mapping[str, str]) -> LexicalIndex:
+        """The index over ``rows``: ``texts`` holds the text of each id that is new here."""
+        place = {row.id: number for number, row in enumerate(self.rows)}
+        vocabulary = dict(self._vocabulary)
+        kept = sorted(rows, key=lambda row: row.id)
+        documents: list[npt.NDArray[np.int32]] = []
+        for row in kept:
+            known = place.get(row.id)
+            if row.id in texts or known is None:
+                found = words(texts[row.id])
+                ids = [vocabulary.setdefault(word, len(vocabulary)) for word in found]
+                documents.append(np.asarray(ids, np.int32))
+            else:
+                documents.append(self._words[self._offsets[known] : self._offsets[known + 1]])
+        flat = np.concatenate(documents) if documents else np.zeros(0, np.int32)
+        # Words that no chunk holds any more would pile up over the years.
+        used, renumbered = np.unique(flat, return_inverse=True)
+        names = list(vocabulary)
+        index = LexicalIndex(
+            generation=generation,
+            rows=kept,
+            _vocabulary={names[old]: new for new, old in enumerate(used.tolist())},
+            _words=renumbered.astype(np.int32).reshape(-1),
+            _offsets=np.cumsum([0, *map(len, documents)], dtype=np.int64),
+        )
+        index._build()
+        return index
+
+    def _build(self) -> None:
+        if not self._vocabulary:
+            return
+        from bm25s import BM25
+
+        flat, bounds = self._words.tolist(), self._offsets.tolist()
+        documents = [flat[first:end] for first, end in pairwise(bounds)]
+        self._bm25 = BM25()
+        self._bm25.index((documents, dict(self._vocabulary)), show_progress=False)
+
+    def search(self, query: str, limit: int, allowed: npt.NDArray[np.bool_] | None = None) -> list[str]:
+        """Ids, best first; equal scores by id. ``allowed`` masks rows. Nothing in common: not in the list."""
+        known = [self._vocabulary[word] for word in words(query) if word in self._vocabulary]
+        if self._bm25 is None or not known:
+            return []
+        scores = np.asarray(self._bm25.get_scores(known), np.float32)
+        if allowed is not None:
+            scores = np.where(allowed, scores, 0.0)
+        limit = min(limit, int(np.count_nonzero(scores > 0)))
+        if limit == 0:
+            return []
+        # Rows are sorted by id, so a stable sort settles ties; all that is level with the last takes part.
+        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        best = np.flatnonzero(scores >= least)
+        order = best[np.argsort(-scores[best], kind="stable")][:limit]
+        return [self.rows[number].id for number in order.tolist()]
+
+    def sources(self) -> dict[str, list[Row]]:
+        """The rows of each source."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.source, []).append(row)
+        return found
+
+
+def _values(row: Row) -> tuple[str | int, ...]:
+    return row.id, row.source, row.file, row.parts, row.kind, row.environment, row.provider

@@ -1,0 +1,139 @@
+"""A log as lines, in flat memory: any size, any line length, most encodings."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from midas_devops.context.signals import SUSPICIOUS, bare, clean
+
+_PIECE = 64 * 1024
+_HEAD = 4096
+_AROUND = 400
+_EXCERPTS = 6
+_TEXT_LIMIT = 4000
+_SNIFF = 8192
+
+# What readers need besides the words of failure: marks of steps, sections of reports, ends of jobs.
+_MARKS = (
+    rb"##\[|\[Pipeline\]|section_start|={5}|_{4}|^-{4,}|uccess|SUCCESS|[Ff]inished|Post job|leaning up|pply complete"
+    rb"|roubleshoot|goroutine|^\s+at |Caused by|Traceback|--- |olled out|passed|\* What|^TASK|\.\.\.ignoring|epilogue"
+    rb"|direct cause|nother exception|^not ok|@level|otFound|aised|\+\+ |oo many|etry|[Ss]orry|omplete"
+)
+_SHOWN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_=>()][0-9A-B]?)")
+_SCRIPT_COLOUR = "\x1b[36;1m"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, seen three ways."""
+
+    no: int
+    raw: str
+    """What a span quotes: everything but terminal control sequences."""
+    marked: str
+    """Without the timestamp, with the platform's mark (``##[error]``)."""
+    text: str
+    """The tool's own words: no timestamp, no mark, no carrier's prefix."""
+    mark: str = ""
+    echoed: bool = False
+    """True when the line is a script being listed, not something that happened."""
+
+
+def interesting_words(extra: Iterable[str]) -> re.Pattern[bytes]:
+    """The first look at a raw line: the words of failure, the marks of structure, and ``extra`` ones (lower case)."""
+    uncovered = [word for word in extra if not SUSPICIOUS.search(word.encode())]
+    words = b"|".join(b"(?i:" + re.escape(word.encode()) + b")" for word in uncovered)
+    return re.compile(SUSPICIOUS.pattern + b"|" + _MARKS + (b"|" + words if words else b""), re.MULTILINE)
+
+
+def line_of(number: int, data: bytes) -> Line:
+    """Decode one line. Undecodable bytes become U+FFFD; a long line is cut, and says so."""
+    decoded = data.decode("utf-8", "replace").rstrip("\n").rstrip("\r")
+    if len(decoded) > _TEXT_LIMIT:
+        decoded = f"{decoded[:_TEXT_LIMIT]} […{len(decoded) - _TEXT_LIMIT} more characters cut]"
+    raw = _SHOWN.sub("", decoded) if "\x1b" in decoded else decoded
+    raw = raw.replace("\x00", "").removeprefix("\ufeff")
+    mark, text = bare(raw)
+    return Line(number, raw, clean(raw), text, mark, _SCRIPT_COLOUR in decoded[:80])
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether the first bytes of a file are no text in UTF-8, Latin-1 or UTF-16."""
+    if not head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
+        return False
+    controls = sum(1 for byte in head if byte < 9 or 13 < byte < 27)
+    return controls > len(head) * 0.05
+
+
+def _looks_utf16(head: bytes) -> str:
+    """``utf-16-le``/``-be`` for text in UTF-16 without a mark, else empty."""
+    if len(head) < 16:
+        return ""
+    odd, even = head[1::2].count(0), head[0::2].count(0)
+    half = len(head) / 2
+    if odd > half * 0.7 and even < half * 0.1:
+        return "utf-16-le"
+    if even > half * 0.7 and odd < half * 0.1:
+        return "utf-16-be"
+    return ""
+
+
+def file_head(path: Path) -> bytes:
+    """The first bytes, for :func:`is_binary`."""
+    with path.open("rb") as stream:
+        return stream.read(_SNIFF)
+
+
+def lines_of_file(path: Path, interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Lines as UTF-8 without holding more than one piece of a long one. Raises ``OSError``."""
+    head = file_head(path)
+    encoding = ""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif guess := _looks_utf16(head):
+        encoding = guess
+    with path.open("rb") as stream:
+        if not encoding:
+            yield from _joined(iter(lambda: stream.readline(_PIECE), b""), interesting)
+            return
+        with io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n") as text:
+            pieces = (piece.encode() for piece in iter(lambda: text.readline(_PIECE), ""))
+            yield from _joined(pieces, interesting)
+
+
+def lines_of_text(lines: Iterable[str], interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Lines given as text, with or without their ``\\n``. A text with inner ``\\n`` counts as several lines."""
+    for given in lines:
+        body = given.removesuffix("\n")
+        for part in body.split("\n"):
+            data = part.encode("utf-8", "replace")
+            pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)] or [b""]
+            pieces[-1] += b"\n"
+            yield from _joined(iter(pieces), interesting)
+
+
+def _joined(pieces: Iterator[bytes], interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Whole lines from pieces. Of a line of many pieces: its head, and the surroundings of what matters in it."""
+    for piece in pieces:
+        if piece.endswith(b"\n") or len(piece) < _PIECE:
+            yield piece
+            continue
+        kept, excerpts, cut = [piece[:_HEAD]], 0, len(piece) - _HEAD
+        overlap = piece[-_AROUND:]
+        for further in pieces:
+            window = overlap + further
+            if excerpts < _EXCERPTS and (hit := interesting.search(window)):
+                start = max(0, hit.start() - _AROUND)
+                kept.append(window[start : hit.end() + _AROUND].strip())
+                excerpts += 1
+            cut += len(further)
+            overlap = further[-_AROUND:]
+            if further.endswith(b"\n") or len(further) < _PIECE:
+                break
+        mark = f" […{cut} bytes cut] ".encode()
+        yield mark.join(kept)

@@ -1,0 +1,80 @@
+"""Failures that one line tells by its shape: compilers, linters, test runners, packagers and their wrappers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from midas_devops.domain.evidence import Category
+from midas_devops.knowledge.structure.candidate import Candidate, Emit
+from midas_devops.knowledge.structure.lines import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One shape. The first group of the pattern, when it has one, is the message."""
+
+    kind: str
+    score: float
+    category: Category
+    cause: str
+    pattern: re.Pattern[str]
+    before: int = 2
+    after: int = 6
+    in_test: bool = False
+    fixed: bool = True
+    wrapper: bool = False
+
+
+def shape(
+    kind: str,
+    score: float,
+    category: Category,
+    cause: str,
+    pattern: str,
+    *,
+    before: int = 2,
+    after: int = 6,
+    in_test: bool = False,
+    fixed: bool = True,
+    wrapper: bool = False,
+) -> Shape:
+    """A :class:`Shape` with its pattern compiled."""
+    compiled = re.compile(pattern)
+    return Shape(kind, score, category, cause, compiled, before, after, in_test, fixed, wrapper)
+
+
+class ShapeReader:
+    """Tries every shape on a line and proposes the first that fits."""
+
+    def __init__(self, shapes: tuple[Shape, ...]) -> None:
+        self._shapes = shapes
+
+    @property
+    def open(self) -> bool:
+        return False
+
+    def feed(self, line: Line, emit: Emit) -> None:
+        for one in self._shapes:
+            found = one.pattern.search(line.text)
+            if not found:
+                continue
+            emit(
+                Candidate(
+                    anchor=line.no,
+                    text=line.text.strip(),
+                    kind=one.kind,
+                    score=one.score,
+                    category=one.category,
+                    cause=one.cause,
+                    before=one.before,
+                    after=one.after,
+                    in_test=one.in_test,
+                    fixed_category=one.fixed,
+                    is_wrapper=one.wrapper,
+                )
+            )
+            return
+
+    def end(self, emit: Emit) -> None:
+        """Nothing is ever held back."""

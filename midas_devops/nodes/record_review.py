@@ -1,0 +1,68 @@
+"""Take a person's answer: refuse it, count it, or let the run go on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from midas_devops.domain.approval import Approval, Review, refusal
+from midas_devops.domain.changes import Pending
+from midas_devops.domain.runs import RunStatus
+from midas_devops.nodes.step import Step
+from midas_devops.safety.people import groups_of
+from midas_devops.state import Json
+
+MOST_ANSWERS = 20
+
+
+def record_review(step: Step) -> Json:
+    """Record one answer. A refused answer leaves the question open; an expired question ends the run."""
+    review = Review.model_validate(step.state["review"])
+    pending = Pending.model_validate(step.state["pending"])
+    now = step.ports.clock()
+    given = step.ports.ledger.approvals(step.run_id, pending.digest)
+    why_not = refuse(step, review, pending, tuple(approval.by for approval in given))
+    if why_not:
+        step.audit("answer refused", actor=review.by, rule="3", why=why_not)
+        expired = now >= datetime.fromisoformat(pending.expires_at)
+        if expired or step.attempts("answers") >= MOST_ANSWERS:
+            return step.result(why_not, status=RunStatus.BLOCKED, reason=why_not, pending={})
+        return step.result(f"answer refused: {why_not}", reason=why_not, attempts=step.counted("answers"))
+    if review.decision == "reject":
+        step.audit("rejected", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
+        asked = pending.kind in ("approval", "confirm_destroy")
+        return step.result(
+            f"rejected by {review.by}: {review.reason}",
+            status=RunStatus.REJECTED if asked else RunStatus.FAILED,
+            reason=f"rejected by {review.by}: {review.reason}",
+            pending={},
+        )
+    step.ports.ledger.record_approval(
+        Approval(
+            run_id=step.run_id,
+            digest=pending.digest,
+            by=review.by,
+            reason=review.reason,
+            given_at=now,
+            expires_at=now + step.policy.approvals.expire_after,
+        )
+    )
+    step.audit("approved", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
+    missing = pending.approvals_needed - len(given) - 1
+    if missing > 0:
+        return step.result(f"approved by {review.by}; {missing} more needed", reason="", review={})
+    return step.result(f"approved by {review.by}: {review.reason}", reason="", pending={})
+
+
+def refuse(step: Step, review: Review, pending: Pending, given_by: tuple[str, ...]) -> str:
+    """Why this answer cannot be taken now; empty when it can."""
+    approvals = step.policy.approvals
+    return refusal(
+        review,
+        pending,
+        now=step.ports.clock(),
+        requested_by=step.request.requested_by,
+        approvers=approvals.approvers,
+        groups_of_reviewer=groups_of(review.by),
+        may_self_approve=approvals.self_approve or not step.environment.is_production,
+        already_approved_by=given_by,
+    )

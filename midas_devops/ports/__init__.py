@@ -1,0 +1,1 @@
+"""One Protocol per outside system, with its result types and closed error codes."""

@@ -1,0 +1,139 @@
+"""IacEngine: infrastructure as code, one configuration at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from midas_devops.domain.artifacts import ArtifactRef
+from midas_devops.domain.base import Value
+from midas_devops.domain.changes import ChangeCounts, ResourceChange, StateIdentity
+from midas_devops.domain.outcome import Diagnostic
+
+IacErrorCode = Literal[
+    "engine_missing",
+    "init_failed",
+    "invalid_configuration",
+    "state_locked",
+    "stale_plan",
+    "plan_failed",
+    "apply_failed",
+    "cancelled",
+    "timed_out",
+    "unreadable_state",
+]
+
+Progress = Callable[[str], None]
+"""Receives one short line per notable step, already free of secrets."""
+
+
+class IacFailure(Value):
+    """Why an engine's step did not do its work."""
+
+    code: IacErrorCode
+    message: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    lock_holder: str = ""
+    """For ``state_locked``: who, what and since when, as the engine's lock info says."""
+    log: ArtifactRef | None = None
+
+
+class PlanResult(Value):
+    """A saved plan, or why there is none."""
+
+    failure: IacFailure | None = None
+    saved_plan: ArtifactRef | None = None
+    plan_json: ArtifactRef | None = None
+    """``show -json`` of the saved plan; private."""
+    counts: ChangeCounts = ChangeCounts()
+    changes: tuple[ResourceChange, ...] = ()
+    """Managed resources whose actions are not no-op or read."""
+    prior_addresses: tuple[str, ...] = ()
+    """Managed resources of the prior state."""
+    outputs_changed: bool = False
+    state: StateIdentity = StateIdentity()
+    config_sha256: str = ""
+    engine: str = ""
+    """Name and version, for the report."""
+
+
+class ApplyResult(Value):
+    """How an apply of a saved plan ended. A failed apply can have changed things."""
+
+    failure: IacFailure | None = None
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    destroyed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Addresses whose operation errored."""
+    tainted: tuple[str, ...] = ()
+    not_begun: tuple[str, ...] = ()
+    """Addresses of the plan that nothing was tried for."""
+    outputs: dict[str, str] = {}
+    """Non-sensitive outputs as text."""
+    state: StateIdentity = StateIdentity()
+    log: ArtifactRef | None = None
+    """Full engine output; private."""
+
+
+class InFlight(Value):
+    """An engine process that an earlier, dead process of ours started and that may still work."""
+
+    alive: bool
+    pid: int = 0
+
+
+class IacEngine(Protocol):
+    """One engine bound to one configuration folder of one environment.
+
+    Methods raise :class:`midas_devops.errors.ToolError` only when the engine cannot be started at all;
+    everything an engine can answer is in the result.
+    """
+
+    @property
+    def describe(self) -> str:
+        """Engine and version, ``terraform 1.15.2 (embedded)``. Reads nothing of the configuration."""
+        ...
+
+    def config_sha256(self) -> str:
+        """Content hash of the configuration folder as it stands, uncommitted edits included."""
+        ...
+
+    def state_identity(self) -> StateIdentity:
+        """Lineage and serial of the state as the backend has it now."""
+        ...
+
+    def validate(self, progress: Progress) -> IacFailure | None:
+        """None when the configuration initialises and validates."""
+        ...
+
+    def plan(self, progress: Progress, *, destroy: bool = False, config_commit: str = "") -> PlanResult:
+        """Plan and save. ``config_commit`` plans an earlier commit's configuration on today's state."""
+        ...
+
+    def apply(self, saved_plan: ArtifactRef, progress: Progress, *, effect: str) -> ApplyResult:
+        """Apply exactly this saved plan. ``effect`` names the run's step, for :meth:`in_flight`."""
+        ...
+
+    def in_flight(self, effect: str) -> InFlight:
+        """Whether an engine started for this effect by a process that died is still at work."""
+        ...
+
+    def outputs(self) -> dict[str, str]:
+        """Non-sensitive outputs of the current state, as text."""
+        ...
+
+    def sensitive_values(self) -> Iterable[str]:
+        """Values the engine marks as sensitive in the last plan and state, for the redactor only."""
+        ...
+
+
+class PlanDocument(Protocol):
+    """Anything that reads like ``terraform show -json`` of a plan."""
+
+    def __getitem__(self, key: str) -> Any: ...
+
+
+EngineFor = Callable[[str, Path], IacEngine]
+"""(environment, configuration folder) → engine."""

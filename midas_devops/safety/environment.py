@@ -1,0 +1,54 @@
+"""What a child process may see of our environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from midas_devops.config import Settings
+
+
+def withheld_names(settings: Settings) -> tuple[str, ...]:
+    """Variables that carry keys of ours: what ``[model]`` and ``[tracker]`` name.
+
+    A tracker that is not used names nothing unless its ``token_env`` stands in the file.
+    """
+    names = []
+    if settings.model is not None:
+        names.append(settings.model.api_key_env)
+    tracker = settings.tracker
+    if tracker.using != "none" or "token_env" in tracker.model_fields_set:
+        names.append(tracker.token_env)
+    return tuple(name for name in names if name)
+
+
+def child_environment(
+    settings: Settings,
+    *,
+    pass_env: Iterable[str] = (),
+    drop_env: Iterable[str] = (),
+    extra: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The environment of an engine, a build or a deploy command.
+
+    ``pass_env`` lets a withheld variable through again, ``drop_env`` takes more away and wins over it; both
+    hold names or globs (``AWS_*``). ``extra`` is set last. ``environ`` is ours unless given.
+    """
+    passed, dropped = tuple(pass_env), tuple(drop_env)
+    withheld = withheld_names(settings)
+    ours = os.environ if environ is None else environ
+
+    def visible(name: str) -> bool:
+        if _matches(name, dropped):
+            return False
+        return name not in withheld or _matches(name, passed)
+
+    child = {name: value for name, value in ours.items() if visible(name)}
+    child.update(extra or {})
+    return child
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
