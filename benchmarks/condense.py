@@ -1,8 +1,8 @@
 """Is the failing line kept? Condensing against tail, head+tail and a grep for errors; speed against tiktoken.
 
-    python -m benchmarks.condense            labelled logs, long logs
-    python -m benchmarks.condense --speed    MB/s and peak memory on a log of 100 MB
-    python -m benchmarks.condense --misses   what was not kept, at 500 tokens
+python -m benchmarks.condense            labelled logs, long logs
+python -m benchmarks.condense --speed    MB/s and peak memory on a log of 100 MB
+python -m benchmarks.condense --misses   what was not kept, at 500 tokens
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def _kept(log: Labelled, shown: set[int]) -> bool:
 
 
 def compare(title: str, logs: list[Labelled], misses: bool) -> None:
-    print(f"\n{title}: {len(logs)} logs; failing line kept, in % (strictly the labelled line | it or one as good)")
+    print(
+        f"\n{title}: {len(logs)} logs; failing line kept, in % (strictly the labelled line | it or one as good)"
+    )
     print(f"{'':12}" + "".join(f"{budget:>16}" for budget in BUDGETS))
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -114,17 +116,20 @@ def compare(title: str, logs: list[Labelled], misses: bool) -> None:
 
 
 def compare_long(logs: list[Long]) -> None:
-    print("\nlong logs: distinct failures visible at 2,000 tokens, in % (by its words | by a line of it)")
+    print(
+        "\nlong logs: distinct failures visible at 2,000 tokens, in % (by the name it has | by a line of it)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for log in logs:
             path = Path(folder) / "long.log"
             path.write_bytes(log.raw)
-            row = f"{log.name:34}"
+            print(log.name, f"({len(log.raw) / 1e6:.0f} MB)")
+            row = "   "
             for name, method in METHODS.items():
                 start = time.perf_counter()
                 text, shown = method(path, 2000)
                 took = time.perf_counter() - start
-                by_text = sum(words in text for words, _ in log.failures)
+                by_text = sum(word in text for word, _ in log.failures)
                 by_line = sum(any(n in shown for n in lines) for _, lines in log.failures)
                 n = len(log.failures)
                 row += f"  {name} {100 * by_text / n:.0f} | {100 * by_line / n:.0f} ({took:.1f} s)"
@@ -140,7 +145,7 @@ def speed(megabytes: int) -> None:
         for kind in ("service", "pytest", "compiler"):
             raw = long_log(kind, megabytes, 300, seed=7).raw
             path.write_bytes(raw)
-            sample = raw[: 4_000_000].decode()
+            sample = raw[:4_000_000].decode()
             size = len(raw) / 1e6
             del raw
             start = time.perf_counter()
@@ -149,17 +154,23 @@ def speed(megabytes: int) -> None:
             start = time.perf_counter()
             condense_file(path, 2000)
             rate = size / (time.perf_counter() - start)
-            print(f"{kind:10} condense {rate:6.1f} MB/s   tiktoken {tokenizer:5.1f} MB/s   ratio {rate / tokenizer:4.1f}")
+            print(
+                f"{kind:10} condense {rate:6.1f} MB/s   tiktoken {tokenizer:5.1f} MB/s   ratio {rate / tokenizer:4.1f}"
+            )
 
 
 def memory(path: Path) -> None:
     """Peak resident memory of this process after condensing ``path``."""
     condense_file(path, 2000)
-    print(f"{path.stat().st_size / 1e6:.0f} MB log: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB resident")
+    print(
+        f"{path.stat().st_size / 1e6:.0f} MB log: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB resident"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--memory", type=Path)
@@ -173,8 +184,18 @@ def main() -> None:
         compare("own labelled logs", short_logs(), options.misses)
         if logs := corpus():
             compare("corpus", logs, options.misses)
-        compare_long([long_log(kind, mb, n, seed=3) for kind, mb, n in (
-            ("pytest", 10, 120), ("pytest", 20, 300), ("service", 20, 200), ("service", 40, 400), ("compiler", 15, 250))])
+        compare_long(
+            [
+                long_log(kind, mb, n, seed=3)
+                for kind, mb, n in (
+                    ("pytest", 10, 120),
+                    ("pytest", 20, 300),
+                    ("service", 20, 200),
+                    ("service", 40, 400),
+                    ("compiler", 15, 250),
+                )
+            ]
+        )
 
 
 if __name__ == "__main__":

@@ -54,6 +54,9 @@ def short_logs() -> list[Labelled]:
             elif text.startswith("~ "):
                 also.append(len(lines) + 1)
             lines.append(text[2:] if text.startswith(("! ", "~ ")) else text)
+        # runs go on after they failed: later steps, uploads, cleaning up
+        kinds = [row[1:].split()[0] for row in body.split("\n") if row.startswith("@")] or ["jenkins"]
+        lines += noise(r.choice(kinds), r.choice([0, 8, 30, 90, 250]), r)
         stamped = "\n".join(_stamp(stamp, i) + text for i, text in enumerate(lines)) + "\n"
         raw = stamped.encode("utf-16" if encoding == "utf-16" else encoding)
         logs.append(Labelled(name, raw, line, tuple(also), encoding))
@@ -62,7 +65,7 @@ def short_logs() -> list[Labelled]:
 
 @dataclass(frozen=True)
 class Long:
-    """A long log: every distinct failure by the words that identify it and the lines that say it."""
+    """A long log: every distinct failure by the name that identifies it and the lines that say it."""
 
     name: str
     raw: bytes
@@ -84,42 +87,55 @@ def _pytest_failures(r: random.Random, distinct: int) -> Iterator[tuple[str, lis
         name = f"test_{r.choice(WORDS)}_{r.choice(WORDS)}_{i:03d}"
         path = f"tests/{r.choice(WORDS)}/test_{r.choice(WORDS)}.py"
         a, b = r.randint(1, 99), r.randint(100, 999)
-        yield name, [
-            f"{'_' * 30} {name} {'_' * 30}",
-            "",
-            f"    def {name}(client):",
-            f"        reply = client.get('/{r.choice(WORDS)}')",
-            f">       assert reply.count == {b}",
-            f"E       assert {a} == {b}",
-            f"E        +  where {a} = <Reply>.count",
-            "",
-            f"{path}:{r.randint(10, 400)}: AssertionError",
-        ]
+        yield (
+            name,
+            [
+                f"{'_' * 30} {name} {'_' * 30}",
+                "",
+                f"    def {name}(client):",
+                f"        reply = client.get('/{r.choice(WORDS)}')",
+                f">       assert reply.count == {b}",
+                f"E       assert {a} == {b}",
+                f"E        +  where {a} = <Reply>.count",
+                "",
+                f"{path}:{r.randint(10, 400)}: AssertionError",
+            ],
+        )
 
 
 def _service_failures(r: random.Random, distinct: int) -> Iterator[tuple[str, list[str]]]:
     for i in range(distinct):
         cause = r.choice(_CAUSES).format(w=r.choice(WORDS), n=i)
-        yield cause, [
-            f"ERROR [{r.choice(WORDS)}] job {r.randint(1000, 9999)} failed: {cause}",
-            f"    at com.acme.{r.choice(WORDS)}.Runner.run(Runner.java:{r.randint(10, 900)})",
-            f"    at com.acme.core.Pool.lambda$submit$0(Pool.java:{r.randint(10, 900)})",
-        ]
+        yield (
+            next(word for word in cause.split() if any(c.isdigit() for c in word)),
+            [
+                f"ERROR [{r.choice(WORDS)}] job {r.randint(1000, 9999)} failed: {cause}",
+                f"    at com.acme.{r.choice(WORDS)}.Runner.run(Runner.java:{r.randint(10, 900)})",
+                f"    at com.acme.core.Pool.lambda$submit$0(Pool.java:{r.randint(10, 900)})",
+            ],
+        )
 
 
 def _compiler_failures(r: random.Random, distinct: int) -> Iterator[tuple[str, list[str]]]:
     for i in range(distinct):
         symbol = f"{r.choice(WORDS)}_{r.choice(['init', 'close', 'flush', 'parse'])}_{i}"
-        yield symbol, [
-            f"src/{r.choice(WORDS)}/{r.choice(WORDS)}_{i % 37}.c:{r.randint(10, 900)}:{r.randint(1, 60)}: error: "
-            f"implicit declaration of function '{symbol}'",
-            f"  {r.randint(10, 900)} |     {symbol}(ctx);",
-            f"      |     {'^' * len(symbol)}",
-        ]
+        yield (
+            symbol,
+            [
+                f"src/{r.choice(WORDS)}/{r.choice(WORDS)}_{i % 37}.c:{r.randint(10, 900)}:{r.randint(1, 60)}: error: "
+                f"implicit declaration of function '{symbol}'",
+                f"  {r.randint(10, 900)} |     {symbol}(ctx);",
+                f"      |     {'^' * len(symbol)}",
+            ],
+        )
 
 
 _LONG = {"pytest": _pytest_failures, "service": _service_failures, "compiler": _compiler_failures}
-_AROUND = {"pytest": ("pytest", "pip", "setup"), "service": ("service", "kubectl"), "compiler": ("compile", "docker")}
+_AROUND = {
+    "pytest": ("pytest", "pip", "setup"),
+    "service": ("service", "kubectl"),
+    "compiler": ("compile", "docker"),
+}
 
 
 def long_log(kind: str, megabytes: float, distinct: int, seed: int, repeats: int = 2) -> Long:
@@ -139,4 +155,8 @@ def long_log(kind: str, megabytes: float, distinct: int, seed: int, repeats: int
     lines += r.choices(filler, k=per_gap)
     lines.append("##[error]Process completed with exit code 1.")
     text = "\n".join(_stamp("gha", i) + line for i, line in enumerate(lines)) + "\n"
-    return Long(f"{kind} {megabytes:.0f} MB, {distinct} failures", text.encode(), tuple((n, tuple(w)) for n, w in where.items()))
+    return Long(
+        f"{kind} {megabytes:.0f} MB, {distinct} failures",
+        text.encode(),
+        tuple((n, tuple(w)) for n, w in where.items()),
+    )

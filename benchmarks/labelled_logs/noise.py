@@ -5,11 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-WORDS = "order cart user auth billing invoice stock search mail report export image video queue worker gateway".split()
-PACKAGES = (
-    "lodash chalk semver debug glob minimist commander yargs express axios react vue webpack babel eslint jest "
-    "errno error-ex http-errors fatal-logger fail-fast retry abort-controller"
-).split()
+WORDS = ["order", "cart", "user", "auth", "billing", "invoice", "stock", "search", "mail", "report", "export", "image", "video", "queue", "worker", "gateway"]
+PACKAGES = ["lodash", "chalk", "semver", "debug", "glob", "minimist", "commander", "yargs", "express", "axios", "react", "vue", "webpack", "babel", "eslint", "jest", "errno", "error-ex", "http-errors", "fatal-logger", "fail-fast", "retry", "abort-controller"]
 
 
 def _npm(r: random.Random) -> str:
@@ -25,7 +22,9 @@ def _npm(r: random.Random) -> str:
 
 
 def _pip(r: random.Random) -> str:
-    name = r.choice(["requests", "urllib3", "numpy", "exceptiongroup", "attrs", "pytest-timeout", "failure-report"])
+    name = r.choice(
+        ["requests", "urllib3", "numpy", "exceptiongroup", "attrs", "pytest-timeout", "failure-report"]
+    )
     return r.choice(
         [
             f"Collecting {name}>={r.randint(1, 9)}.{r.randint(0, 30)}",
@@ -47,18 +46,30 @@ def _setup(r: random.Random) -> str:
             f"  ERROR_REPORTING_URL: https://errors.example/{r.randint(1, 99)}",
             f"Temporarily overriding HOME='/home/runner/work/_temp/{r.getrandbits(64):016x}' before making global changes",
             f" * [new branch]          fix/error-page-{r.randint(1, 999)} -> origin/fix/error-page",
-            f"\x1b[36;1mif [ $? -ne 0 ]; then echo \"error: step {r.randint(1, 9)} failed\"; exit 1; fi\x1b[0m",
+            f'\x1b[36;1mif [ $? -ne 0 ]; then echo "error: step {r.randint(1, 9)} failed"; exit 1; fi\x1b[0m',
         ]
     )
 
 
 def _compile(r: random.Random) -> str:
-    a, b = r.choice(WORDS), r.choice(["error_handler", "failure_policy", "retry", "parser", "abort_signal", "io"])
+    a, b = (
+        r.choice(WORDS),
+        r.choice(["error_handler", "failure_policy", "retry", "parser", "abort_signal", "io"]),
+    )
     return f"[{r.randint(1, 900)}/900] Building CXX object src/{a}/CMakeFiles/{a}.dir/{b}_{r.randint(1, 40)}.cpp.o"
 
 
 def _pytest(r: random.Random) -> str:
-    name = r.choice(["rejects_invalid_token", "raises_error_on_empty", "timeout_is_retried", "adds", "parses", "fails_closed"])
+    name = r.choice(
+        [
+            "rejects_invalid_token",
+            "raises_error_on_empty",
+            "timeout_is_retried",
+            "adds",
+            "parses",
+            "fails_closed",
+        ]
+    )
     return f"tests/test_{r.choice(WORDS)}.py::test_{name}_{r.randint(1, 400)} PASSED [ {r.randint(1, 99)}%]"
 
 
@@ -132,7 +143,7 @@ def _kubectl(r: random.Random) -> str:
         [
             f"{name}-{r.getrandbits(40):010x}-x{r.randint(100, 999)}   1/1     Running   0          {r.randint(1, 90)}d",
             f"deployment.apps/{name} unchanged",
-            f"Waiting for deployment \"{name}\" rollout to finish: {r.randint(0, 2)} of 3 updated replicas are available...",
+            f'Waiting for deployment "{name}" rollout to finish: {r.randint(0, 2)} of 3 updated replicas are available...',
         ]
     )
 
@@ -162,7 +173,10 @@ def _jenkins(r: random.Random) -> str:
 
 
 def _progress(r: random.Random) -> str:
-    return "\r".join(f"Downloading model {p:3d}%|{'#' * (p // 10):<10}| eta {100 - p}s" for p in range(0, 101, r.randint(3, 9)))
+    return "\r".join(
+        f"Downloading model {p:3d}%|{'#' * (p // 10):<10}| eta {100 - p}s"
+        for p in range(0, 101, r.randint(3, 9))
+    )
 
 
 KINDS: dict[str, Callable[[random.Random], str]] = {

@@ -135,9 +135,9 @@ class ChromaKnowledge:
                 return []
             index = self._current(collection)
             allowed = self._allowed(index, kinds, environment, provider)
-            rankings = [index.search(query, pool, allowed)]
-            rankings.append(self._dense(collection, index, query, pool, allowed))
-            fused = fuse(rankings)[: max(_POOL, 3 * k)]
+            by_words = index.search(query, pool, allowed)
+            by_meaning, weight = self._dense(collection, index, query, pool, allowed)
+            fused = fuse([(by_words, 1.0), (by_meaning, weight)])[: max(_POOL, 3 * k)]
             found = {
                 name: (metadata, text)
                 for name, metadata, text in chroma_store.fetch(collection, [name for name, _ in fused])
@@ -166,7 +166,8 @@ class ChromaKnowledge:
         query: str,
         limit: int,
         allowed: npt.NDArray[np.bool_] | None,
-    ) -> list[str]:
+    ) -> tuple[list[str], float]:
+        """The ranking by vectors, and its weight."""
         remembered = str((collection.metadata or {}).get("embedder", ""))
         embedder = self._choose()
         if self._settings.embedder == "auto" and remembered.startswith("lexical/"):
@@ -180,21 +181,21 @@ class ChromaKnowledge:
                 remembered,
                 embedder.identity,
             )
-            return []
+            return [], 0.0
         (vector,) = embedder.embed([query])
         if allowed is None:
-            return chroma_store.nearest(collection, vector, limit)
+            return chroma_store.nearest(collection, vector, limit), embedder.weight
         share = float(allowed.mean()) if len(allowed) else 0.0
         if share == 0.0:
-            return []
+            return [], 0.0
         permitted = [index.rows[number].id for number in np.flatnonzero(allowed).tolist()]
         # A filter makes Chroma's search slower the more it leaves out: where much passes, asking for more and
         # choosing here is several times faster.
         if share >= _COMMON:
             passes = set(permitted)
             near = chroma_store.nearest(collection, vector, min(int(1.5 * limit / share), _MOST))
-            return [name for name in near if name in passes][:limit]
-        return chroma_store.nearest(collection, vector, limit, among=permitted)
+            return [name for name in near if name in passes][:limit], embedder.weight
+        return chroma_store.nearest(collection, vector, limit, among=permitted), embedder.weight
 
     def _allowed(
         self, index: LexicalIndex, kinds: tuple[str, ...], environment: str, provider: str

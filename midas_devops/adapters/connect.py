@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from midas_devops.config import (
     CommandDeploy,
+    Gate,
     Infrastructure,
     JUnitGate,
     PeerGate,
@@ -58,8 +59,8 @@ def connect(
         source=source,
         engine=_engines(root, settings, artifacts, variables),
         deployer=_deployers(root, settings, source, artifacts, ledger, variables, redactor.text),
-        tests=_test_gates(root, settings),
-        scans=_scan_gates(root, settings),
+        tests=_test_gates(root),
+        scans=_scan_gates(root),
         knowledge=_knowledge(root, settings, redactor),
         tracker=_tracker(settings, variables),
         model=_model(settings, variables),
@@ -139,32 +140,30 @@ def _deployers(
     return deployer
 
 
-def _test_gates(root: Path, settings: Settings) -> Callable[[str, Mapping[str, Any]], TestResults]:
-    def tests(name: str, peers: Mapping[str, Any]) -> TestResults:
+def _test_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], TestResults]:
+    def tests(gate: Gate, peers: Mapping[str, Any]) -> TestResults:
         from midas_devops.adapters.junit import JUnitResults
         from midas_devops.adapters.peers import PeerTestResults
 
-        gate = settings.gates[name]
         if isinstance(gate, JUnitGate):
             return JUnitResults(root, gate.path)
         if isinstance(gate, PeerGate):
             return PeerTestResults(peers.get("test_results") or {})
-        raise ConfigError(f"gate '{name}' does not read test results", location=f"midas.toml: gates.{name}")
+        raise ConfigError(f"a gate of kind '{gate.kind}' does not read test results")
 
     return tests
 
 
-def _scan_gates(root: Path, settings: Settings) -> Callable[[str, Mapping[str, Any]], ScanResults]:
-    def scans(name: str, peers: Mapping[str, Any]) -> ScanResults:
+def _scan_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], ScanResults]:
+    def scans(gate: Gate, peers: Mapping[str, Any]) -> ScanResults:
         from midas_devops.adapters.peers import PeerScanResults
         from midas_devops.adapters.sarif import SarifResults
 
-        gate = settings.gates[name]
         if isinstance(gate, SarifGate):
             return SarifResults(root, gate.path)
         if isinstance(gate, PeerGate):
             return PeerScanResults(peers.get("scan_results") or {})
-        raise ConfigError(f"gate '{name}' does not read scan results", location=f"midas.toml: gates.{name}")
+        raise ConfigError(f"a gate of kind '{gate.kind}' does not read scan results")
 
     return scans
 

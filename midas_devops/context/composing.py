@@ -55,11 +55,11 @@ class Composer:
         in_full = self._price(distinct)
         if self.budget < TINY or len(distinct) <= FEW or in_full <= self.budget // 2:
             return failed
-        in_context = {id(distinct[0]), id(distinct[-1])}
+        top = max(distinct, key=lambda failure: failure.value)
+        in_context = {id(distinct[0]), id(distinct[-1]), id(top)}
         apart = [failure for failure in distinct if id(failure) not in in_context]
         share = 0.45 if in_full <= self.budget else 0.25 if in_full <= 2 * self.budget else 0.15
         room = max(min(140, self.budget // 2), int(self.budget * share))
-        self._old = (self.budget * (0.45 if in_full <= self.budget else 0.25 if in_full <= 2 * self.budget else 0.15))
         self.listed = listing(apart, self.budget - room - HEADING, self.redact)
         self.numbers = {failure.event.line.order: failure.event.line.number for failure in apart}
         return [

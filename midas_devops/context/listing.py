@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from midas_devops.context.ranking import Failure
@@ -41,6 +41,11 @@ class _Group:
     rows: list[list[str]]
     orders: list[int]
     value: float
+    heads: dict[int, str] = field(default_factory=dict)
+    """By place: how all the words there begin."""
+
+    def varying(self) -> list[int]:
+        return [place for place, word in enumerate(self.template) if word is None]
 
 
 def listable(found: list[Failure]) -> list[Failure]:
@@ -86,7 +91,9 @@ def _lead(run: list[Failure]) -> Failure:
 def _covers(words: list[set[str]], other: int, index: int) -> bool:
     """Whether ``other`` says more than ``index``; of two equals the earlier stays."""
     here, there = len(words[index]), len(words[other])
-    return other != index and (there > here or (there == here and other < index and words[other] == words[index]))
+    return other != index and (
+        there > here or (there == here and other < index and words[other] == words[index])
+    )
 
 
 def core(text: str) -> str:
@@ -98,9 +105,10 @@ def listing(found: list[Failure], budget: int, redact: Callable[[str], str]) -> 
     """As many of the failures as fit, fairly over their groups."""
     groups = _grouped(found, redact)
     spread = Counter(word for group in groups for row in group.rows for word in set(row))
+    total = sum(len(group.rows) for group in groups)
+    groups = [part for group in groups for part in _by_head(group, budget // max(1, total))]
     heads = [_header(group) for group in groups]
     overhead = sum(count(head) + 1 for head in heads)
-    total = sum(len(group.rows) for group in groups)
     each = max(3, (budget - overhead) // max(1, total))
     bodies = [_items(group, each, spread) for group in groups]
     wanted = [
@@ -170,7 +178,10 @@ def _likeness(group: _Group, row: list[str]) -> int:
 def _header(group: _Group) -> str:
     if not group.template:
         return ""
-    template = " ".join(word if word is not None else "*" for word in group.template)
+    template = " ".join(
+        word if word is not None else group.heads.get(place, "") + "*"
+        for place, word in enumerate(group.template)
+    )
     template = re.sub(r"(?:\* ){2,}", "* ", template)
     template = template if len(template) <= 160 else template[:159] + "…"  # noqa: PLR2004
     return f"{len(group.rows)}× {template}:"  # noqa: RUF001
@@ -180,20 +191,47 @@ def _items(group: _Group, each: int, spread: Counter[str]) -> list[str]:
     """What tells each failure of the group from the others, within ``each`` tokens where that is possible."""
     if not group.template:
         return [_rarest(row, max(each, 8), spread) for row in group.rows]
-    varying = [place for place, word in enumerate(group.template) if word is None]
-    if not varying:
+    ranked, cost = _ranked(group)
+    if not ranked:
         return [" ".join(row) for row in group.rows]
-    size = len(group.rows)
-    sample = group.rows[:: max(1, size // 40)]
-    cost = {p: sum(count(" " + row[p]) for row in sample) / len(sample) for p in varying}
-    telling = {p: len({row[p] for row in group.rows}) / size for p in varying}
-    ranked = sorted(varying, key=lambda p: (telling[p] < _TELLING, _is_number(group, p), cost[p], p))
     shown, used = [ranked[0]], cost[ranked[0]]
     for place in ranked[1:]:
         if used + cost[place] + 1 <= each:
             shown.append(place)
             used += cost[place] + 1
-    return [" ".join(row[place] for place in sorted(shown)) for row in group.rows]
+    shown.sort()
+    return [" ".join(row[p].removeprefix(group.heads.get(p, "")) for p in shown) for row in group.rows]
+
+
+def _ranked(group: _Group) -> tuple[list[int], dict[int, float]]:
+    """(the places that differ, the most telling for the fewest tokens first; what each costs on average)."""
+    varying = group.varying()
+    sample = group.rows[:: max(1, len(group.rows) // 40)]
+    cost = {
+        p: sum(count(" " + row[p].removeprefix(group.heads.get(p, ""))) for row in sample) / len(sample)
+        for p in varying
+    }
+    telling = {p: len({row[p] for row in group.rows}) / len(group.rows) for p in varying}
+    return sorted(varying, key=lambda p: (telling[p] < _TELLING, _is_number(group, p), cost[p], p)), cost
+
+
+def _by_head(group: _Group, each: int) -> list[_Group]:
+    """Where names are too long to be said in full: one group for each beginning that several share (a file)."""
+    ranked, cost = _ranked(group) if group.template else ([], {})
+    if not ranked or cost[ranked[0]] < each:
+        return [group]
+    place = ranked[0]
+    parts: dict[str, _Group] = {}
+    for row, order in zip(group.rows, group.orders, strict=True):
+        word = row[place]
+        head = word[: max(word.rfind(mark, 0, -1) for mark in ("::", "/", ".", "[", "(", "=")) + 1]
+        head += ":" if word.startswith(head + ":") else ""
+        part = parts.setdefault(head, _Group(list(group.template), [], [], group.value, {place: head}))
+        part.rows.append(row)
+        part.orders.append(order)
+    saved = sum(count(head) * len(part.rows) for head, part in parts.items())
+    spent = sum(count(_header(part)) + 1 for part in parts.values())
+    return list(parts.values()) if saved > spent else [group]
 
 
 def _is_number(group: _Group, place: int) -> bool:

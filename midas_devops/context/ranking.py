@@ -20,6 +20,10 @@ _ASIDE: Final = re.compile(
     r"(?i)\b(?:upload\w*|artifacts?|s?ccache|telemetry|metrics?|codecov|slack|notif\w+|webhook delivery|clean(?:ing )?up"
     r"|orphan|post job|analytics|scribe\w*|sentry|save cache|restore cache|cache (?:hit|miss|server))\b"
 )
+_GENERIC: Final = re.compile(
+    r"(?i)process completed|exit (?:code|status)|exited|build fail|finished: |container implementation|\[pipeline\]"
+    r"|job failed|errors? generated|^\[error\]|failures?="
+)
 _RETRY: Final = re.compile(r"(?i)\bretry(?:ing)?\b|\bback(?:ing)? off\b|\btrying again\b|\battempt \d")
 _GAVE_UP: Final = re.compile(
     r"(?i)\bgiving up|no more retries|exhausted|after \d+ (?:attempts|retries|tries)|failed after\b"
@@ -61,7 +65,8 @@ class Failure:
     text: str
     value: float
     times: int = 1
-    last: int = 0
+    last: Line | None = None
+    """Where it was said again for the last time."""
 
 
 def visible(line: Line) -> str:
@@ -89,10 +94,10 @@ def failures(survey: Survey) -> list[Failure]:
             continue
         known = found.get(key := identity(text))
         if known is None:
-            found[key] = Failure(event, text, 0.0, 1, event.line.number)
+            found[key] = Failure(event, text, 0.0)
         else:
             known.times += 1
-            known.last = event.line.number
+            known.last = event.line
     ordered = list(found.values())
     _judge(ordered, survey)
     return ordered
@@ -107,7 +112,10 @@ def _judge(ordered: list[Failure], survey: Survey) -> None:
     for failure in ordered:
         event = failure.event
         signal = event.signal
-        value = 14.0 if signal.is_wrapper else 10.0 * signal.strength
+        value = 10.0 * signal.strength
+        if signal.is_wrapper:
+            # one that names what failed helps to place its cause
+            value = 22.0 if _GENERIC.search(failure.text) else 37.0
         if signal.kind == "traceback":
             value -= 12
         if _ASIDE.search(failure.text):
@@ -135,7 +143,7 @@ def _retried(failure: Failure, survey: Survey) -> bool:
     following = b" ".join(line.raw for line in failure.event.after[:4]).decode("utf-8", errors="replace")
     if not _RETRY.search(following) or _GAVE_UP.search(following):
         return False
-    return failure.last < survey.lines_total - 3 * NEAR or failure.times == 1
+    return failure.last is None or failure.last.number < survey.lines_total - 3 * NEAR
 
 
 def candidates(survey: Survey, found: list[Failure]) -> dict[int, Candidate]:
@@ -156,6 +164,8 @@ def candidates(survey: Survey, found: list[Failure]) -> dict[int, Candidate]:
     for failure in found:
         event = failure.event
         offer(event.line, failure.value, lead=True)
+        if failure.last is not None:
+            offer(failure.last, failure.value - 9, lead=True)
     first_wrapper = next((f for f in found if f.event.signal.is_wrapper), None)
     for failure in found:
         event = failure.event

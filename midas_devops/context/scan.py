@@ -30,7 +30,8 @@ _FOLDED: Final = b"0123456789abcdefABCDEF"
 _DIGIT: Final = re.compile(rb"(?<![\d:.T-])\d")
 _REQUEST: Final = re.compile(rb"HTTP|GET /|POST /|PUT /|DELETE /|PATCH /")
 # numbers that make one shape mean different things: nothing failed, HTTP statuses, signals, time limits
-_TELLING: Final = re.compile(rb"(?<![\w.:])(?:0|[45]\d\d|12[4-9]|1[34]\d)(?![\w.:])")
+# with the character before it, so that one in a path is not taken for a status
+_TELLING: Final = re.compile(rb"(?:^|[^\w.:/#-])(?:0|[45]\d\d|12[4-9]|1[34]\d)(?![\w.:])")
 _NUMBER: Final = re.compile(r"(?<![\w.:])\d+(?![\w.:])")
 _PLAIN: Final = re.compile(
     rb"ERROR|FATAL|FAILED|FAIL:|rror: |rror\[|xception: |fatal: |panic: |raceback|Caused by|denied|timed out|_{3,} "

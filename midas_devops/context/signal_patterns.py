@@ -73,12 +73,12 @@ WRAPPERS: Final = r"""
 """Consequences: what a platform or an outer tool says because something inside failed."""
 
 NOISE: Final = r"""
-- (?i:\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|warnings? or errors?
-    |problems?|issues|vulnerabilities|violations|exceptions?|crashes)\b)(?!.*\b[1-9]\d* (?:error
-    |failure|failed))
-- (?i:\b(?:errors?|failures?|failed|errored|exceptions?|timeouts?
-    |retries)\b"?\s*[:=(]\s*"?(?:0\b(?!\.\d*[1-9])|none|false|null|nil|\[\]|""))(?!.*\b(?i:errors?
-    |failures?|failed)"?\s*[:=]\s*[1-9])
+- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed))(?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
+    \b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|warnings? or errors?
+    |problems?|issues|vulnerabilities|violations|exceptions?|crashes)\b)
+- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed))(?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
+    \b(?:errors?|failures?|failed|errored|exceptions?|timeouts?|retries)\b"?\s*[:=(]
+    \s*"?(?:0\b(?!\.\d*[1-9])|none|false|null|nil|\[\]|""))
 - (?:\bPASSED\b|\bPASS(?:ED)?:?$|^PASS\b|\bXFAIL\b|\bxfail(?:ed)?\b|\bSKIPPED\b|^--- (?:PASS|SKIP)
     |\.\.\. ?(?:ok|ignored|skipped|passed)\b|^\s*(?:ok|✓|√|✔|☑|\[PASS\]|\[ OK \]|\[       OK \]
     |\[ RUN      \])\s|\bsucceeded\b|\bsuccessful(?:ly)?\b(?!.*\b(?:error|fail|not)))
@@ -227,7 +227,7 @@ CAPS: Final = r"""
 1 ^\s*(?:raise |throw |throws |self\.fail|pytest\.fail|assert |t\.(?:Fatal|Error)f?\(|logger?\.
     |console\.|print\(|println|fmt\.|return |expect\()|DeprecationWarning|FutureWarning
     |\bSyntaxWarning|ResourceWarning|UserWarning|^npm (?i:warn)\b.*deprecated|ExperimentalWarning
-2 ^(?:\[?(?:WARN|WARNING|Warning|warning|warn|INFO|info|DEBUG|debug|NOTICE|VERBOSE)\]?)(?::| |\]|\t)
+2 ^(?:\[?(?:WARN|WARNING|Warning(?!\s+[A-Z]\w+\s+\d+[smhd])|warning|warn|INFO|info|DEBUG|debug|NOTICE|VERBOSE)\]?)(?::| |\]|\t)
     |^\S+ (?:WARN|WARNING|INFO|DEBUG) |\blevel=(?:info|debug|warn|warning|trace)\b|"(?:@?level
     |severity)"\s*:\s*"(?i:info|debug|warn|warning|notice|trace)"|^npm (?i:warn)\b|(?<!\w)(?:INFO
     |DEBUG)(?!\w).*|: (?:warning|note|info|remark):|^(?:warning|note)[:\[( ]

@@ -198,10 +198,11 @@ class Summarizer:
         """The newest entries as they are, what is older as one summary. A summary is never summarised again."""
         newest: list[str] = []
         used = 0
-        reserve = max(_POINTER_TOKENS + _LEAST_ENTRY, room // 3)
+        # half for the newest, a quarter for summaries there are, a quarter for a new one
+        reserve = max(_POINTER_TOKENS + _LEAST_ENTRY, room // 4)
         for entry in reversed(entries):
             tokens = count(entry + _SEPARATOR)
-            if used + tokens > room - reserve:
+            if used + tokens > room - 2 * reserve:
                 break
             newest.insert(0, entry)
             used += tokens
@@ -220,7 +221,7 @@ class Summarizer:
         moved = done[: len(done) - len(kept_summaries)]
         if not fresh and not moved:
             return _SEPARATOR.join([*kept_summaries, *newest])
-        summary = self._summary(moved, fresh, left - 1, cuts)
+        summary = self._summary(moved, fresh, min(left, reserve) - 1, cuts)
         return _SEPARATOR.join(text for text in [*kept_summaries, summary, *newest] if text)
 
     def _summary(self, moved: list[str], fresh: list[str], room: int, cuts: list[Cut]) -> str:

@@ -24,7 +24,7 @@ LONGEST_TOKEN: Final = 128
 @lru_cache(maxsize=1)
 def encoding() -> tiktoken.Encoding:
     """The tokenizer, loaded once per process (about half a second)."""
-    import tiktoken  # noqa: PLC0415
+    import tiktoken
 
     return tiktoken.get_encoding(ENCODING)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,15 +28,23 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 _OPENAI = "openai:"
 _GRAM_LETTERS = 4
+_JOINERS = re.compile(r"[_\-/]+")
+_SUFFIX = re.compile(r"\.(?:md|tf|ya?ml|log)\b")
 
 
 class Embedder(Protocol):
-    """Texts → unit vectors, one row each. ``identity`` names the space: vectors of two never mix."""
+    """Texts → unit vectors, one row each. ``identity`` names the space: vectors of two never mix.
+
+    ``weight`` is what its ranking counts for beside that of BM25.
+    """
 
     @property
     def identity(self) -> str:
         """Name and version, as ``lexical/1``."""
         ...
+
+    @property
+    def weight(self) -> float: ...
 
     def embed(self, texts: Sequence[str]) -> Floats: ...
 
@@ -72,17 +80,18 @@ class LexicalEmbedder:
     """
 
     identity = "lexical/1"
+    weight = 0.02
+    """It sees the words that BM25 sees, without their rarity, so it only settles what BM25 leaves open: ties,
+    and words misspelt or cut short. Measured (benchmarks/retrieval.py): with more it does harm."""
     dimensions = 768
-    _CONCEPT, _PAIR, _GRAM = 1.2, 0.4, 0.35
+    _CONCEPT, _GRAM = 1.2, 0.35
 
     def embed(self, texts: Sequence[str]) -> Floats:
         rows = np.zeros((len(texts), self.dimensions), np.float32)
         for row, text in zip(rows, texts, strict=True):
             found = words(text)
-            pairs = (f"{a} {b}" for a, b in pairwise(found))
             self._put(row, Counter(found), 1.0)
             self._put(row, Counter(concepts(found)), self._CONCEPT)
-            self._put(row, Counter(pairs), self._PAIR)
             for word, count in Counter(found).items():
                 grams = _grams(word)
                 if grams:
@@ -115,6 +124,7 @@ class MiniLmEmbedder:
     """all-MiniLM-L6-v2, loaded at the first text."""
 
     identity = "minilm-l6-v2/1"
+    weight = 1.0
 
     def __init__(self) -> None:
         self._model: MiniLm | None = None
@@ -127,7 +137,12 @@ class MiniLmEmbedder:
             if folder is None:
                 raise MissingExtraError("knowledge.embedder = 'minilm'", "semantic")
             self._model = MiniLm(folder)
-        return self._model.embed(texts)
+        return self._model.embed([_readable(text) for text in texts])
+
+
+def _readable(text: str) -> str:
+    """Identifiers and paths as words, which is what a model of sentences knows."""
+    return _JOINERS.sub(" ", _SUFFIX.sub("", text))
 
 
 class OpenAIEmbedder:
@@ -145,6 +160,8 @@ class OpenAIEmbedder:
             )
         self._model = model
         self._client: OpenAIEmbeddings | None = None
+
+    weight = 1.0
 
     @property
     def identity(self) -> str:

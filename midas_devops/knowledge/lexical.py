@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from midas_devops.knowledge.words import words
+from midas_devops.knowledge.words import terms
 
 if TYPE_CHECKING:
     from bm25s import BM25  # type: ignore[import-untyped]
 
-FORMAT = 1
+FORMAT = 2
 _POINTER = "current"
 
 
@@ -113,7 +113,7 @@ class LexicalIndex:
         for row in kept:
             known = place.get(row.id)
             if row.id in texts or known is None:
-                found = words(texts[row.id])
+                found = terms(texts[row.id])
                 ids = [vocabulary.setdefault(word, len(vocabulary)) for word in found]
                 documents.append(np.asarray(ids, np.int32))
             else:
@@ -144,7 +144,7 @@ class LexicalIndex:
 
     def search(self, query: str, limit: int, allowed: npt.NDArray[np.bool_] | None = None) -> list[str]:
         """Ids, best first; equal scores by id. ``allowed`` masks rows. Nothing in common: not in the list."""
-        known = [self._vocabulary[word] for word in words(query) if word in self._vocabulary]
+        known = [self._vocabulary[word] for word in terms(query) if word in self._vocabulary]
         if self._bm25 is None or not known:
             return []
         scores = np.asarray(self._bm25.get_scores(known), np.float32)

@@ -14,12 +14,12 @@ SAME = 0.9
 """Share of common word pairs from which two texts say the same."""
 
 
-def fuse(rankings: Iterable[Sequence[str]]) -> list[tuple[str, float]]:
-    """(id, score), best first: each ranking gives 1 / (60 + rank). Equal scores are ordered by id."""
+def fuse(rankings: Iterable[tuple[Sequence[str], float]]) -> list[tuple[str, float]]:
+    """(id, score), best first: a ranking gives weight / (60 + rank). Equal scores are ordered by id."""
     scores: dict[str, float] = {}
-    for ranking in rankings:
+    for ranking, weight in rankings:
         for rank, name in enumerate(ranking, start=1):
-            scores[name] = scores.get(name, 0.0) + 1.0 / (RANK_CONSTANT + rank)
+            scores[name] = scores.get(name, 0.0) + weight / (RANK_CONSTANT + rank)
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 

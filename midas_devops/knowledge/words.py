@@ -79,6 +79,12 @@ def _plain(root: str) -> str:
     return root[:-1] if len(root) > _SHORTEST_ROOT and root.endswith("e") else root
 
 
+def terms(text: str) -> list[str]:
+    """The words of a text and the concepts they touch: what BM25 counts."""
+    found = words(text)
+    return [*found, *concepts(found)]
+
+
 def concepts(found: list[str]) -> Iterator[str]:
     """The synonym groups that words belong to, one mark for each mention; phrases count too."""
     table = _concepts()

@@ -84,9 +84,9 @@ def _judge(step: Step, name: str, commit: str) -> GateResult:
             return _promotion(step, name, gate.from_, commit)
         peers = {key: step.state.get(key) or {} for key in ("test_results", "scan_results")}
         if isinstance(gate, JUnitGate) or (isinstance(gate, PeerGate) and gate.results == "tests"):
-            reading = step.ports.tests(name, peers).read(commit)
+            reading = step.ports.tests(gate, peers).read(commit)
             return judge_tests(name, reading, commit, now, gate.max_age)
-        scan = step.ports.scans(name, peers).read(commit)
+        scan = step.ports.scans(gate, peers).read(commit)
         return judge_scan(name, scan, commit, now, gate.max_age, gate.fail_on)
     except MidasError as broken:
         return GateResult(name=name, verdict=Verdict.ERRORED, reason=broken.message)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from midas_devops.config import Gate
 from midas_devops.domain.base import Value
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.deployer import Deployer
@@ -74,9 +75,9 @@ class Ports:
     """(environment, configuration path) → engine. Raises ``ConfigError``."""
     deployer: Callable[[str], Deployer]
     """environment → deployer. Raises ``ConfigError``."""
-    tests: Callable[[str, Mapping[str, Any]], TestResults]
-    """(gate name, the peer's results from state) → reader."""
-    scans: Callable[[str, Mapping[str, Any]], ScanResults]
+    tests: Callable[[Gate, Mapping[str, Any]], TestResults]
+    """(gate, the peers' results from state) → reader. Raises ``ConfigError``."""
+    scans: Callable[[Gate, Mapping[str, Any]], ScanResults]
     pipelines: PipelineHost | None = None
     knowledge: Callable[[], KnowledgeBase | None] = field(default=lambda: None)
     """Opened at first use: a store may be slow to load."""

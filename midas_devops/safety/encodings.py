@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 Interval = tuple[int, int]
 
-_PLAIN_RUN = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_RUN = re.compile(r"[A-Za-z0-9]+")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _WRAPPED_AT = 76
 """Columns at which the base64 tool and MIME break lines."""
@@ -65,28 +65,30 @@ def _any_form(character: str) -> str:
     if _PLAIN_RUN.fullmatch(character):
         return re.escape(character)
     code = ord(character)
-    forms = [r"\\{0,8}" + re.escape(character)]
+    forms = [r"\\{0,64}" + re.escape(character)]
     data = _utf8(character)
-    forms.append("(?i:" + re.escape(quote(data, safe="")) + ")")
-    forms.append("(?i:" + "".join(rf"\\{{1,8}}x{byte:02x}" for byte in data) + ")")
+    forms.append("(?i:" + "".join(f"%{byte:02x}" for byte in data) + ")")
+    forms.append("(?i:" + "".join(rf"\\{{1,64}}x{byte:02x}" for byte in data) + ")")
     forms.append(f"(?i:&(?:amp;)?#(?:0*{code}|x0*{code:x});)")
     if character in _NAMED:
         forms.append(f"&(?:amp;)?{_NAMED[character]};")
     units = character.encode("utf-16-be", "surrogatepass").hex()
-    forms.append("(?i:" + "".join(rf"\\{{1,8}}u{units[at : at + 4]}" for at in range(0, len(units), 4)) + ")")
+    forms.append(
+        "(?i:" + "".join(rf"\\{{1,64}}u{units[at : at + 4]}" for at in range(0, len(units), 4)) + ")"
+    )
     if code > _LAST_OF_ONE_UNIT:
-        forms.append(rf"(?i:\\{{1,8}}U{code:08x})")
+        forms.append(rf"(?i:\\{{1,64}}U{code:08x})")
     if code <= _LAST_OF_ONE_BYTE:
-        forms.append(rf"(?i:\\{{1,8}}x{code:02x})")
+        forms.append(rf"(?i:\\{{1,64}}x{code:02x})")
     if character in _SHORT_ESCAPES:
-        forms.append(r"\\{1,8}" + _SHORT_ESCAPES[character])
+        forms.append(r"\\{1,64}" + _SHORT_ESCAPES[character])
     if character == "\\":
-        forms.append(r"\\{2,16}")
+        forms.append(r"\\{2,64}")
     if character == " ":
         forms.append(r"\+")
     if character == "\n":
         # Logs and heredocs indent the lines of a value, or write it with the line ends of another system.
-        forms.append(r"(?:\r|\\{1,8}r)?(?:\n|\\{1,8}n)[ \t]*")
+        forms.append(r"(?:\r|\\{1,64}r)?(?:\n|\\{1,64}n)[ \t]*")
     return "(?:" + "|".join(forms) + ")"
 
 

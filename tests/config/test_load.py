@@ -60,7 +60,7 @@ def test_a_folder_stands_for_the_file_in_it(tmp_path):
 
 
 def test_a_missing_file_is_an_error_that_says_how_to_begin(tmp_path):
-    with pytest.raises(ConfigError, match="there is no midas.toml") as caught:
+    with pytest.raises(ConfigError, match=r"there is no midas\.toml") as caught:
         load_settings(tmp_path / "midas.toml", {})
 
     assert "midas-devops init" in caught.value.hint
@@ -121,7 +121,11 @@ def test_what_is_wrong_is_said_in_plain_words_with_place_and_fix(case, golden):
     said["location"] = said["location"].replace(str(case.parent), "…")
     golden(case.with_suffix(".json"), json.dumps(said, indent=2, ensure_ascii=False) + "\n")
     words = json.dumps(said).lower()
-    assert not [jargon for jargon in ("pydantic", "http", "type=", "input_value", "validation error") if jargon in words]
+    assert not [
+        jargon
+        for jargon in ("pydantic", "http", "type=", "input_value", "validation error")
+        if jargon in words
+    ]
 
 
 @pytest.mark.parametrize(

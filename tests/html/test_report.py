@@ -116,7 +116,9 @@ def test_hostile_text_stays_text(render, run):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", html)
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//evil", "http://["])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//evil", "http://["]
+)
 def test_only_web_addresses_become_links(url):
     page = Page(render_report({**ROLLED_BACK, "url": url}))
 
@@ -135,7 +137,9 @@ def test_nothing_is_fetched_and_nothing_runs(render):
 
 
 def test_the_page_forbids_scripts_and_outside_resources_by_policy():
-    policy = [attrs["content"] for tag, attrs in Page(render_report(ROLLED_BACK)).tags if "http-equiv" in attrs]
+    policy = [
+        attrs["content"] for tag, attrs in Page(render_report(ROLLED_BACK)).tags if "http-equiv" in attrs
+    ]
 
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from midas_devops.adapters.sql import schema
 from midas_devops.adapters.sql.address import Address, newer_schema, storage_failure
@@ -24,9 +25,10 @@ _WRITERS_LOCK = 0x6D69646173
 _WRITE = "midas_write"
 
 
-def connect(address: Address) -> Engine:
-    """An engine for an address; nothing is created and, on PostgreSQL, nothing connected yet.
+def connect(address: Address, *, keep_open: bool = True) -> Engine:
+    """An engine for an address; nothing is created, and nothing connected yet.
 
+    With ``keep_open`` it keeps connections for the next transaction, and has to be disposed of.
     Raises ``MissingExtraError`` where the driver is not installed.
     """
     if address.path is not None:
@@ -37,7 +39,12 @@ def connect(address: Address) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         try:
-            engine = create_engine(address.url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            engine = create_engine(
+                address.url,
+                poolclass=QueuePool if keep_open else NullPool,
+                pool_pre_ping=keep_open,
+                connect_args={"connect_timeout": 10},
+            )
         except ModuleNotFoundError as error:
             raise MissingExtraError("a ledger in PostgreSQL", "postgres") from error
         except SQLAlchemyError as error:
@@ -59,7 +66,7 @@ def _forget_connections(engine: Engine | None) -> None:
 
 
 def prepare(address: Address, engine: Engine, root: Path) -> None:
-    """Make file and tables where there are none. Raises ``StorageError``, also for those of a later version."""
+    """Make file and tables where there are none. Raises ``StorageError``, also for tables too new."""
     if address.path is not None:
         make_private_file(address.path, root)
     if stored_version(engine, address) == 0:

@@ -173,7 +173,7 @@ def open_ledger_for_reading(url: str, root: Path) -> LedgerReads:
         return LedgerReads(address, _SqliteFile(address, address.path).select)
     from midas_devops.adapters.sql.engine import connect, select_from
 
-    engine = connect(address)
+    engine = connect(address, keep_open=False)
     return LedgerReads(address, _existing(address, engine, select_from(engine, address)))
 
 
@@ -198,25 +198,26 @@ class _SqliteFile:
             raise storage_failure("read the ledger", self._address, error) from error
 
     def _connect(self) -> sqlite3.Connection:
-        location = self._path.absolute().as_uri()
-        # A folder that cannot be written has no place for the write-ahead log; without a log nobody is
-        # writing, and the file can be read as it is.
-        alone = not self._path.with_name(f"{self._path.name}-wal").exists()
-        for mode in ("mode=ro", "mode=ro&immutable=1") if alone else ("mode=ro",):
-            connection = sqlite3.connect(f"{location}?{mode}", uri=True, timeout=10)
-            connection.row_factory = sqlite3.Row
-            try:
-                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError as error:
-                connection.close()
-                if "unable to open" not in str(error) or mode != "mode=ro" or not alone:
-                    raise
-            except sqlite3.Error:
-                connection.close()
+        try:
+            return self._connect_as("mode=ro")
+        except sqlite3.OperationalError as error:
+            refused = "unable to open" in str(error) or "readonly" in str(error)
+            log = self._path.with_name(f"{self._path.name}-wal")
+            if not refused or log.exists():
                 raise
-            else:
-                return connection
-        raise sqlite3.OperationalError("unable to open database file")
+            # A folder that cannot be written has no place for the write-ahead log; without a log nobody
+            # is writing, and the file can be read as it is.
+            return self._connect_as("mode=ro&immutable=1")
+
+    def _connect_as(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?{mode}", uri=True, timeout=10)
+        connection.row_factory = sqlite3.Row
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
 
     def _has_tables(self, connection: sqlite3.Connection) -> bool:
         named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'midas_meta'"

@@ -41,7 +41,7 @@ def ask(run: dict[str, Any]) -> Answer | None:
 
     pending: dict[str, Any] = run["pending"]
     screen = console(sys.stderr)
-    summary(run)
+    summary(run, steps=False)
     choice = Prompt.ask(
         "\nApprove this digest?",
         choices=["approve", "reject", "later"],

@@ -58,6 +58,7 @@ app = typer.Typer(
     name=PROGRAM,
     help=_HELP,
     epilog=_EPILOG,
+    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     # Plain help pages: the rich ones load a Markdown parser, and take three times as long.
@@ -162,9 +163,17 @@ def _ended_by_signal() -> Iterator[None]:
         del frame
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGHUP)}
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        # Whoever works on an effect now has a handler of its own for SIGTERM, and ends in order.
+        del number, frame
+        signal.raise_signal(signal.SIGTERM)
+
+    before = [
+        (signal.SIGTERM, signal.signal(signal.SIGTERM, stop)),
+        (signal.SIGHUP, signal.signal(signal.SIGHUP, hang_up)),
+    ]
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -25,7 +25,7 @@ def write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         silence(stream)
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"

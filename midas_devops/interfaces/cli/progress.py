@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,7 +41,9 @@ def live_progress(session: Session) -> Iterator[Listener]:
         def listen(event: RunEvent) -> None:
             if event.run_id not in session.run_ids:
                 session.run_ids.append(event.run_id)
-            show(event)
+            # A terminal that went away must not break the run in the middle of an effect.
+            with suppress(OSError):
+                show(event)
 
         yield listen
 
@@ -111,4 +113,5 @@ class _StatusLine:
         if event.kind == "started":
             self._began = monotonic()
             self._progress.reset(self._task)
+            text = ""
         self._progress.update(self._task, description=f"{node:<{_NODE_WIDTH}} {text[:90]}")

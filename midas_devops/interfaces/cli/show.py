@@ -39,8 +39,8 @@ def one_line(run: Json) -> None:
     write(sys.stdout, "\t".join(parts).rstrip() + "\n")
 
 
-def summary(run: Json, *, report: str = "", project: str = "") -> None:
-    """Status, plan, gates, question, diagnosis, recovery, report and what to do next."""
+def summary(run: Json, *, report: str = "", project: str = "", steps: bool = True) -> None:
+    """Status, plan, gates, question, diagnosis, recovery, report and, with ``steps``, what to do next."""
     from rich.table import Table
     from rich.text import Text
 
@@ -56,8 +56,7 @@ def summary(run: Json, *, report: str = "", project: str = "") -> None:
     for label, value in _rows(run, report):
         grid.add_row(f"  {label}", value if isinstance(value, Text) else Text(value))
     show(head, grid)
-    steps = next_steps(run, project)
-    for label, command in steps:
+    for label, command in next_steps(run, project) if steps else ():
         # Not through a table: a command that is folded cannot be pasted.
         _plain_row(label, command)
 

@@ -16,7 +16,7 @@ from midas_devops.adapters.local.interrupts import interrupt_rollouts
 from midas_devops.ports.deployer import DeployResult
 from tests.adapters.local.place import Place, until
 
-DURABLE_STEPS = 26
+DURABLE_STEPS = 29
 """Moments at which driver.py can kill itself in one deploy; the last test holds that there are no more."""
 
 
@@ -99,7 +99,7 @@ def test_a_build_that_outlives_its_killed_driver_is_stopped(place: Place) -> Non
     release = place.release("v1")
     nap = "import time; open('begun', 'w').close(); time.sleep(600)"
     driver = place.driver(release, "--build", nap)
-    until(lambda: (place.home / "releases" / release.commit / "begun").exists())
+    until((place.home / "releases" / release.commit / "begun").exists)
     driver.kill()
     ended(driver)
     assert len(place.living()) == 1

@@ -92,7 +92,7 @@ def start_apply(project: TerraformProject, plan: PlanResult) -> subprocess.Popen
     env = {**project.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", APPLY, str(project.root), project.choice, plan.saved_plan.sha256]
     process = subprocess.Popen(command, env=env)
-    assert eventually(lambda: (project.folder / "begun").exists())
+    assert eventually((project.folder / "begun").exists)
     return process
 
 

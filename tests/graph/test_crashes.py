@@ -1,0 +1,141 @@
+"""Kill the process before and after each effect, resume in a new one, and count the effects (rule 2)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from midas_devops import Run
+from tests.graph.conftest import Open
+from tests.projects import TERRAFORM, commit, write
+
+DRIVER = Path(__file__).with_name("driver.py")
+
+DEPLOY_MOMENTS = [
+    "before:begin",
+    "after:begin",
+    "before:deploy",
+    "after:deploy",
+    "before:complete",
+    "after:complete",
+    "before:set_verified",
+    "after:set_verified",
+]
+APPLY_MOMENTS = ["before:begin", "after:begin", "before:apply", "after:apply", "before:complete", "after:complete"]
+APPROVAL_MOMENTS = ["before:consume_approvals", "after:consume_approvals", "after:begin", "before:complete"]
+
+
+def die_at(root: Path, moment: str, *arguments: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(DRIVER), str(root), moment, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(DRIVER.parents[2])},
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
+def cut_off(root: Path, open_agent: Open) -> Run:
+    agent = open_agent(root)
+    run = agent.run(agent.runs()[0]["run_id"])
+    assert run.status == "interrupted"
+    return run
+
+
+def services(root: Path) -> list[int]:
+    """Service processes that run below this project's releases."""
+    found = []
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        if str(root) in (process.info["cwd"] or "") and "app.py" in " ".join(process.info["cmdline"] or []):
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.parametrize("moment", DEPLOY_MOMENTS)
+def test_a_deployment_that_was_killed_is_carried_on_once(service: Path, open_agent: Open, moment: str) -> None:
+    die_at(service, moment, "deploy_release", "web", "v1")
+    run = cut_off(service, open_agent)
+    states = {effect["state"] for effect in run.to_json()["effects"]}
+    assert states <= {"in_doubt", "done", "not_begun"}
+    assert states
+    run.resume()
+    assert run.status == "succeeded", run.to_json()["timeline"]
+    assert len(services(service)) == 1
+    ledger = open_agent(service).ports.ledger
+    assert [d.verified for d in ledger.deployments("web")] == [True]
+    assert [effect.state for effect in ledger.effects(run.id)] == ["done"]
+
+
+@pytest.mark.parametrize("moment", [moment for moment in DEPLOY_MOMENTS if "verified" not in moment])
+def test_a_bad_deployment_that_was_killed_ends_with_the_good_version(
+    service: Path, open_agent: Open, moment: str
+) -> None:
+    open_agent(service).deploy_release("web", "v1")
+    write(service, {"VERSION": "sick-one"})
+    commit(service, "sick", "v2")
+    die_at(service, moment, "deploy_release", "web", "v2")
+    run = cut_off(service, open_agent)
+    run.resume()
+    assert run.status == "rolled_back", run.to_json()["timeline"]
+    assert len(services(service)) == 1
+
+
+@pytest.mark.parametrize("moment", APPLY_MOMENTS)
+def test_an_apply_that_was_killed_creates_nothing_twice(cloud: Path, open_agent: Open, moment: str) -> None:
+    counted = TERRAFORM.replace(
+        'resource "terraform_data" "network" {',
+        'resource "terraform_data" "network" {\n  provisioner "local-exec" {\n'
+        '    command = "echo made >> made.txt"\n  }',
+    )
+    write(cloud, {"infra/main.tf": counted})
+    commit(cloud, "counted")
+    die_at(cloud, moment, "manage_infrastructure", "apply", "infra")
+    run = cut_off(cloud, open_agent)
+    run.resume()
+    assert run.status == "succeeded", run.to_json()["timeline"]
+    assert (cloud / "infra" / "made.txt").read_text().split() == ["made"]
+
+
+@pytest.mark.parametrize("moment", APPROVAL_MOMENTS)
+def test_an_approval_holds_for_the_effect_it_was_taken_for(
+    guarded_cloud: Path, open_agent: Open, moment: str
+) -> None:
+    waiting = open_agent(guarded_cloud).manage_infrastructure("apply", "infra", requested_by="ben")
+    pending = waiting.pending
+    assert pending is not None
+    die_at(guarded_cloud, moment, "approve", waiting.id, pending["digest"])
+    run = cut_off(guarded_cloud, open_agent)
+    run.resume()
+    assert run.status == "succeeded", run.to_json()["timeline"]
+    used = [event for event in run.events() if event["event"] == "approval used"]
+    assert len(used) <= 1
+
+
+def test_a_run_that_was_killed_while_it_was_recorded_as_waiting_still_waits(
+    guarded_cloud: Path, open_agent: Open
+) -> None:
+    waiting = open_agent(guarded_cloud).manage_infrastructure("apply", "infra", requested_by="ben")
+    run = open_agent(guarded_cloud).run(waiting.id).resume()
+    assert (run.status, run.exit_code) == ("awaiting_approval", 3)
+
+
+def test_resuming_a_finished_run_changes_nothing(cloud: Path, open_agent: Open) -> None:
+    run = open_agent(cloud).manage_infrastructure("apply", "infra")
+    before = run.to_json()
+    assert open_agent(cloud).run(run.id).resume().to_json() == before
+
+
+def test_what_changed_while_the_process_was_dead_is_noticed(cloud: Path, open_agent: Open) -> None:
+    die_at(cloud, "before:begin", "manage_infrastructure", "apply", "infra")
+    write(cloud, {"infra/main.tf": TERRAFORM + "\n# edited meanwhile\n"})
+    run = cut_off(cloud, open_agent).resume()
+    assert (run.status, run.exit_code) == ("blocked", 4)
+    assert not (cloud / "infra" / "terraform.tfstate").exists()
