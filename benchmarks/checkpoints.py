@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.timing import table
 from tests.projects import commit, free_port, project, service_files, write
 
-SERVICE = '''
+SERVICE = """
 import os, sys
 size = int(open("SIZE").read())
 line = "2026-01-01 INFO worker: order 12345 accepted in 3 ms\\n"
@@ -17,7 +17,7 @@ for _ in range(size // len(line)):
     sys.stdout.write(line)
 print("ERROR orders: sqlite3.OperationalError: no such table: orders", flush=True)
 sys.exit(1)
-'''
+"""
 
 
 def checkpoint_bytes(log_bytes: int) -> int:

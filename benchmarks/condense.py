@@ -93,9 +93,7 @@ def _kept(log: Labelled, shown: set[int]) -> bool:
 
 
 def compare(title: str, logs: list[Labelled], misses: bool) -> None:
-    print(
-        f"\n{title}: {len(logs)} logs; failing line kept, in % (strictly the labelled line | it or one as good)"
-    )
+    print(f"\n{title}: {len(logs)} logs; failing line kept, in % (the labelled line | or one as good)")
     print(f"{'':12}" + "".join(f"{budget:>16}" for budget in BUDGETS))
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -155,16 +153,16 @@ def speed(megabytes: int) -> None:
             condense_file(path, 2000)
             rate = size / (time.perf_counter() - start)
             print(
-                f"{kind:10} condense {rate:6.1f} MB/s   tiktoken {tokenizer:5.1f} MB/s   ratio {rate / tokenizer:4.1f}"
+                f"{kind:10} condense {rate:6.1f} MB/s   tiktoken {tokenizer:5.1f} MB/s"
+                f"   ratio {rate / tokenizer:4.1f}"
             )
 
 
 def memory(path: Path) -> None:
     """Peak resident memory of this process after condensing ``path``."""
     condense_file(path, 2000)
-    print(
-        f"{path.stat().st_size / 1e6:.0f} MB log: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB resident"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{path.stat().st_size / 1e6:.0f} MB log: peak {peak:.0f} MB resident")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The destruction guard on large plans: seconds, and memory as a multiple of the JSON.
 
-Run: ``python benchmarks/guard.py``. Each size runs in a process of its own, whose peak memory is read at the end.
+Run: ``python benchmarks/guard.py``. Each size runs in a process of its own, whose peak memory is read.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> None:
                 times = took["memory"] / json_bytes
                 print(
                     f"{name:38} {size:8} {json_bytes / 1e6:7.1f} {took['findings']:9} "
-                    f"{took['seconds']:8.3f} {each:10.1f} {times:7.1f} ×"
+                    f"{took['seconds']:8.3f} {each:10.1f} {times:7.1f} x"
                 )
 
 

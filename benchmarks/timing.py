@@ -16,7 +16,9 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def pairs(ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int) -> tuple[float, float, float]:
+def pairs(
+    ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int
+) -> tuple[float, float, float]:
     """Median seconds of ours, of theirs, and the median of the pairwise ratios."""
     a, b = [], []
     for _ in range(rounds):

@@ -7,6 +7,7 @@ surfaces as an interrupt of this graph.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -124,9 +125,13 @@ def build_midas(ports: Ports, settings: Settings) -> StateGraph[MidasState, None
     return graph
 
 
-@cache
-def make_graph() -> Any:
+async def make_graph() -> Any:
     """The team for the project in ``MIDAS_PROJECT``, or in the folder the server was started from."""
+    return await asyncio.to_thread(_compiled)  # the server's event loop must not wait for a disk
+
+
+@cache
+def _compiled() -> Any:
     root = Path(os.environ.get("MIDAS_PROJECT", ".")).resolve()
     settings = load_settings(root / "midas.toml")
     return build_midas(connect(root, settings), settings).compile(name="midas")

@@ -36,7 +36,7 @@ def build_graph(ports: Ports, policy: Settings) -> StateGraph[DevOpsState, None,
 
     def add(name: str, body: Body, effect: str) -> None:
         node = as_step(name, body, ports, policy)
-        graph.add_node(name, node, metadata={"effect": effect}, input_schema=DevOpsState)
+        graph.add_node(name, node, metadata={"effect": effect})
 
     graph.add_node("receive", receive(ports), metadata={"effect": "pure"})
     add("retrieve", retrieve, "read")

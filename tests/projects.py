@@ -69,7 +69,7 @@ def free_port() -> int:
         return port
 
 
-SERVER = '''
+SERVER = """
 import http.server, os, sys, time
 VERSION = open("VERSION").read().strip()
 if VERSION.startswith("dies"):
@@ -89,10 +89,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 print("listening", VERSION, flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-'''
+"""
 
 
-def service_files(port: int, *, version: str = "1", approvals: int = 0, kind: str = "staging") -> dict[str, str]:
+def service_files(
+    port: int, *, version: str = "1", approvals: int = 0, kind: str = "staging"
+) -> dict[str, str]:
     """A web service with one environment, ``web``, deployed as a local process."""
     return {
         "app.py": SERVER,

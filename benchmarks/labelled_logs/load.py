@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - the lines of logs are long
 """The labelled logs as bytes with their labels, and long logs with hundreds of distinct failures."""
 
 from __future__ import annotations

@@ -1,12 +1,54 @@
-"""What surrounds a failure in real logs: seeded filler, full of the words that mislead a search for errors."""
+# ruff: noqa: E501, ISC004 - the lines of logs are long
+"""What surrounds a failure in real logs: seeded filler, full of words that mislead a search for errors."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-WORDS = ["order", "cart", "user", "auth", "billing", "invoice", "stock", "search", "mail", "report", "export", "image", "video", "queue", "worker", "gateway"]
-PACKAGES = ["lodash", "chalk", "semver", "debug", "glob", "minimist", "commander", "yargs", "express", "axios", "react", "vue", "webpack", "babel", "eslint", "jest", "errno", "error-ex", "http-errors", "fatal-logger", "fail-fast", "retry", "abort-controller"]
+WORDS = [
+    "order",
+    "cart",
+    "user",
+    "auth",
+    "billing",
+    "invoice",
+    "stock",
+    "search",
+    "mail",
+    "report",
+    "export",
+    "image",
+    "video",
+    "queue",
+    "worker",
+    "gateway",
+]
+PACKAGES = [
+    "lodash",
+    "chalk",
+    "semver",
+    "debug",
+    "glob",
+    "minimist",
+    "commander",
+    "yargs",
+    "express",
+    "axios",
+    "react",
+    "vue",
+    "webpack",
+    "babel",
+    "eslint",
+    "jest",
+    "errno",
+    "error-ex",
+    "http-errors",
+    "fatal-logger",
+    "fail-fast",
+    "retry",
+    "abort-controller",
+]
 
 
 def _npm(r: random.Random) -> str:

@@ -18,7 +18,7 @@ from midas_devops.config import (
     Settings,
 )
 from midas_devops.errors import ConfigError
-from midas_devops.ports.bundle import Ports, RunEvent
+from midas_devops.ports.bundle import Ports, RunEvent, silent
 from midas_devops.safety.environment import child_environment
 from midas_devops.safety.redaction import Redactor
 
@@ -64,7 +64,7 @@ def connect(
         knowledge=_knowledge(root, settings, redactor),
         tracker=_tracker(settings, variables),
         model=_model(settings, variables),
-        **({"listen": listen} if listen else {}),
+        listen=listen or silent,
     )
 
 
@@ -117,7 +117,15 @@ def _deployers(
             from midas_devops.adapters.command import CommandDeployer
 
             return CommandDeployer(
-                name, how, root=root, url=environment.url, artifacts=artifacts, environ=variables
+                name,
+                how,
+                root=root,
+                home=root / ".midas" / "command" / name,
+                url=environment.url,
+                source=source,
+                artifacts=artifacts,
+                environ=variables,
+                redact=redact,
             )
         from midas_devops.adapters.local.deployer import LocalDeployer
 

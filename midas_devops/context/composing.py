@@ -51,7 +51,7 @@ class Composer:
         self.numbers: dict[int, int] = {}
 
     def list_apart(self, failed: list[Failure], distinct: list[Failure]) -> list[Failure]:
-        """Give many distinct failures a listing, one line each. The failures left to be shown with context."""
+        """Give many distinct failures a listing. Returns the failures left to be shown with context."""
         in_full = self._price(distinct)
         if self.budget < TINY or len(distinct) <= FEW or in_full <= self.budget // 2:
             return failed
@@ -194,7 +194,7 @@ class Composer:
 
     def _with_templates(self, text: str, tokens: int, folded: tuple[Template, ...]) -> tuple[str, int]:
         """Repeated shapes, as far as there is room."""
-        lines = [f"{t.count}× {t.template} ({t.first_line}–{t.last_line})" for t in folded if t.count > 2]  # noqa: PLR2004, RUF001
+        lines = [f"{t.count}× {t.template} ({t.first_line}–{t.last_line})" for t in folded if t.count > 2]  # noqa: PLR2004
         kept: list[str] = []
         for line in lines[:12]:
             longer = self.redact("\n".join([text, "repeated in the lines cut:", *kept, line]))
@@ -214,4 +214,4 @@ def _was_cut(text: str) -> bool:
 def _mark(first: int, last: int) -> str:
     if first == last:
         return f"… 1 line cut ({first}) …"
-    return f"… {last - first + 1:,} lines cut ({first}–{last}) …"  # noqa: RUF001
+    return f"… {last - first + 1:,} lines cut ({first}–{last}) …"

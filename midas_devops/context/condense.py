@@ -1,7 +1,7 @@
 """Any log into a token budget, in one streaming pass.
 
-What is kept is quoted as it stands there, without colours and timestamps; overlong lines are cut with ``…``. What
-is cut says how much and where. Errors first, causes before consequences, repetitions once.
+What is kept is quoted as it stands there, without colours and timestamps; overlong lines are cut with ``…``.
+What is cut says how much and where. Errors first, causes before consequences, repetitions once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Condensed(Value):
 def condense_file(path: Path, budget: int, *, redact: Redact | None = None) -> Condensed:
     """Condense a file of any size and encoding into at most ``budget`` tokens.
 
-    ``redact`` is applied to everything that leaves. Raises ``UnreadableError``, ``UsageError`` (budget below 1).
+    ``redact`` is applied to everything that leaves.
+    Raises ``UnreadableError``, and ``UsageError`` for a budget below 1.
     """
     try:
         with path.open("rb") as stream:

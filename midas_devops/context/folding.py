@@ -40,8 +40,9 @@ def templates(survey: Survey, redact: Callable[[str], str]) -> tuple[Template, .
         if not words:
             continue
         # lines with the same number of words that begin alike are one template with holes
-        key: tuple[object, ...]
-        key = slot = (len(words), words[0], words[1] if len(words) > 4 else "", shape.signal.strength)  # noqa: PLR2004
+        begins = words[1] if len(words) > 4 else ""  # noqa: PLR2004
+        key: tuple[object, ...] = (len(words), words[0], begins, shape.signal.strength)
+        slot = key
         known = merged.get(key)
         if known is None:
             merged[key] = (words, shape.count, shape.first, shape.last)

@@ -12,7 +12,7 @@ from midas_devops.context.ranking import Failure
 from midas_devops.context.signals import ERROR, bare
 from midas_devops.context.tokens import count
 
-_DECORATION: Final = re.compile(r"^(?:E +|_{3,} |\* |[●✗✕×] |- |> |\[ERROR\] |\[error\] |│ )+|(?: _{3,})$")  # noqa: RUF001
+_DECORATION: Final = re.compile(r"^(?:E +|_{3,} |\* |[●✗✕×] |- |> |\[ERROR\] |\[error\] |│ )+|(?: _{3,})$")
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]{3,}|\d{2,}")
 RARE: Final = 4
 """A word in so few failures tells them from the others."""
@@ -49,7 +49,7 @@ class _Group:
 
 
 def listable(found: list[Failure]) -> list[Failure]:
-    """The failures that are distinct from each other: no wrapper, and none that another's text already says."""
+    """The distinct failures: no wrapper, and none that another's text already says."""
     strong = [f for f in _leads(found) if f.event.signal.kind != "traceback"]
     words = [set(_WORD.findall(f.text)) for f in strong]
     spread = Counter(word for group in words for word in group)
@@ -68,7 +68,7 @@ def listable(found: list[Failure]) -> list[Failure]:
 
 
 def _leads(found: list[Failure]) -> list[Failure]:
-    """One for each run of statements of different kinds: the name of the test before its assertion and its place."""
+    """One for each run of statements of different kinds, as a test's name, its assertion and its place."""
     leads: list[Failure] = []
     run: list[Failure] = []
     for failure in found:
@@ -184,7 +184,7 @@ def _header(group: _Group) -> str:
     )
     template = re.sub(r"(?:\* ){2,}", "* ", template)
     template = template if len(template) <= 160 else template[:159] + "…"  # noqa: PLR2004
-    return f"{len(group.rows)}× {template}:"  # noqa: RUF001
+    return f"{len(group.rows)}× {template}:"
 
 
 def _items(group: _Group, each: int, spread: Counter[str]) -> list[str]:
@@ -216,7 +216,7 @@ def _ranked(group: _Group) -> tuple[list[int], dict[int, float]]:
 
 
 def _by_head(group: _Group, each: int) -> list[_Group]:
-    """Where names are too long to be said in full: one group for each beginning that several share (a file)."""
+    """Where names are too long to be said in full: a group for each beginning that several share (a file)."""
     ranked, cost = _ranked(group) if group.template else ([], {})
     if not ranked or cost[ranked[0]] < each:
         return [group]

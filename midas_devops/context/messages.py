@@ -1,7 +1,7 @@
 """A conversation under its budget, so that a parent graph can use the summarizer on its messages.
 
-Messages are LangChain's (``BaseMessage``) or plain mappings with ``role`` and ``content``; they come back as the
-kind that they came in. A tool's answer never loses the call that it answers.
+Messages are LangChain's (``BaseMessage``) or plain mappings with ``role`` and ``content``; they come back as
+what they came in. A tool's answer never loses the call that it answers.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def text_of(message: Message) -> str:
 def fit_messages(
     summarizer: Summarizer, messages: Sequence[Message], pinned: Sequence[str] = ()
 ) -> FittedMessages:
-    """System messages and the newest exchange stay; older messages become one summary; long texts are condensed.
+    """System messages and the newest exchange stay, older messages become one summary.
 
-    Raises ``BudgetExceededError`` when system messages and pinned facts leave no room for the newest exchange.
+    A newest exchange that is too long is condensed.
+    Raises ``BudgetExceededError`` when system messages and pinned facts leave no room for it.
     """
     budget = summarizer.budget
     total = sum(map(tokens_of, messages))

@@ -1,7 +1,7 @@
 """Which lines of a surveyed log deserve a place, and how much each is worth.
 
-Causes come before consequences, first and last errors before the rest, repetitions after everything that was said
-once. A value is only good for comparing lines of the same log.
+Causes come before consequences, first and last errors before the rest, repetitions after what was said once.
+A value is only good for comparing lines of the same log.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from midas_devops.context.scan import Event, Line, Survey
 from midas_devops.context.signals import CAUSE, ERROR, clean
 
 _ASIDE: Final = re.compile(
-    r"(?i)\b(?:upload\w*|artifacts?|s?ccache|telemetry|metrics?|codecov|slack|notif\w+|webhook delivery|clean(?:ing )?up"
-    r"|orphan|post job|analytics|scribe\w*|sentry|save cache|restore cache|cache (?:hit|miss|server))\b"
+    r"(?i)\b(?:upload\w*|artifacts?|s?ccache|telemetry|metrics?|codecov|slack|notif\w+"
+    r"|webhook delivery|clean(?:ing )?up|orphan|post job|analytics|scribe\w*|sentry|save cache|restore cache|cache (?:hit|miss|server))\b"
 )
 _GENERIC: Final = re.compile(
-    r"(?i)process completed|exit (?:code|status)|exited|build fail|finished: |container implementation|\[pipeline\]"
-    r"|job failed|errors? generated|^\[error\]|failures?="
+    r"(?i)process completed|exit (?:code|status)|exited|build fail|finished: "
+    r"|container implementation|\[pipeline\]|job failed|errors? generated|^\[error\]|failures?="
 )
 _RETRY: Final = re.compile(r"(?i)\bretry(?:ing)?\b|\bback(?:ing)? off\b|\btrying again\b|\battempt \d")
 _GAVE_UP: Final = re.compile(
@@ -81,7 +81,7 @@ def visible(line: Line) -> str:
 
 
 def identity(text: str) -> str:
-    """What makes a statement of failure the same when it is made again: all of it but times, sizes and addresses."""
+    """What two statements of the same failure share: all of it but times, sizes and addresses."""
     return _VOLATILE.sub("*", text).strip(" =_-")
 
 
@@ -195,7 +195,7 @@ def _around(offer: Callable[[Line, float], None], lines: Iterable[Line], top: fl
 
 
 def _slopes(kind: str) -> tuple[float, float]:
-    """How fast interest falls before and after an event: a trace is read upwards, a compiler's message downwards."""
+    """How fast interest falls before and after: a trace is read upwards, a compiler's message downwards."""
     if kind in _TRACE_KINDS:
         return 2.0, 3.5
     if kind in _BLOCK_KINDS:

@@ -30,7 +30,7 @@ CUT_AFTER: Final = 2
 
 @dataclass(slots=True)
 class Block:
-    """Some lines, raw. ``numbers`` and ``cuts`` (index → ``CUT_*`` flags) are set where a line is in pieces."""
+    """Some raw lines. ``numbers`` and ``cuts`` (index → ``CUT_*``) are set where a line is in pieces."""
 
     lines: list[bytes]
     first: int

@@ -1,4 +1,4 @@
-"""Many regular expressions over one line, fast: each alternative is tried only where its literal part occurs."""
+"""Many regular expressions over one line, fast: each is tried only where its literal part occurs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TELLING: Final = 3
 
 
 class Rule(NamedTuple):
-    """One alternative of a pattern. ``literal`` (lower case) is in every text that it matches; may be empty."""
+    """One alternative of a pattern. Every match holds ``literal`` (lower case, may be empty)."""
 
     literal: str
     pattern: re.Pattern[str]
@@ -47,7 +47,7 @@ def first_match(candidates: tuple[Rule, ...], text: str, low: str) -> Rule | Non
 
 
 def alternatives(pattern: str) -> list[str]:
-    """Patterns that together match what ``pattern`` does, each with a literal of its own where that is possible."""
+    """Patterns that together match what ``pattern`` does, each with a literal of its own if possible."""
     if pattern.startswith(_FOLD) and _closing(pattern, 0) == len(pattern) - 1:
         return [f"{_FOLD}{part})" for part in alternatives(pattern[len(_FOLD) : -1])]
     parts, start, i = [], 0, 0
@@ -63,7 +63,7 @@ def alternatives(pattern: str) -> list[str]:
 
 
 def _spread(pattern: str) -> list[str]:
-    """``a(?:b|c)d`` as ``a(?:b)d``, ``a(?:c)d``: the first group that is a choice and not optional, opened."""
+    """``a(?:b|c)d`` as ``a(?:b)d``, ``a(?:c)d``: the first choice that is not optional, opened."""
     i = 0
     while i < len(pattern):
         after = _after(pattern, i)

@@ -34,7 +34,8 @@ _REQUEST: Final = re.compile(rb"HTTP|GET /|POST /|PUT /|DELETE /|PATCH /")
 _TELLING: Final = re.compile(rb"(?:^|[^\w.:/#-])(?:0|[45]\d\d|12[4-9]|1[34]\d)(?![\w.:])")
 _NUMBER: Final = re.compile(r"(?<![\w.:])\d+(?![\w.:])")
 _PLAIN: Final = re.compile(
-    rb"ERROR|FATAL|FAILED|FAIL:|rror: |rror\[|xception: |fatal: |panic: |raceback|Caused by|denied|timed out|_{3,} "
+    rb"ERROR|FATAL|FAILED|FAIL:|rror: |rror\[|xception: |fatal: |panic: |raceback|Caused by|denied|timed out"
+    rb"|_{3,} "
 )
 TRIALS: Final = 16
 """Lines after which it is decided whether a shape's numbers matter."""
@@ -228,7 +229,7 @@ class _Scan:
         return shape
 
     def _worth_judging(self, line: bytes) -> bool:
-        """Where hardly two lines are alike, only the plainest statements are judged, and in the end a sample."""
+        """Where hardly two lines are alike, only the plainest are judged, and in the end a sample of them."""
         self.judged += 1
         allowed = FREE_JUDGEMENTS + self.numbers[-1] // 50
         if self.judged <= allowed:
@@ -255,7 +256,7 @@ class _Scan:
         return Line(self.passed + i, self.numbers[i], raw, flags)
 
     def _forget(self) -> None:
-        """Drop the shapes that say nothing and were seen once; when that is not enough, more of the silent."""
+        """Drop the silent shapes that were seen once; when that is not enough, more of the silent ones."""
         kept = {key: s for key, s in self.shapes.items() if s.count > 1 or s.telling or s.strong}
         if len(kept) > MAX_SHAPES * 3 // 4:
             ranked = sorted(kept.items(), key=lambda item: (item[1].strong, item[1].count))

@@ -227,7 +227,8 @@ CAPS: Final = r"""
 1 ^\s*(?:raise |throw |throws |self\.fail|pytest\.fail|assert |t\.(?:Fatal|Error)f?\(|logger?\.
     |console\.|print\(|println|fmt\.|return |expect\()|DeprecationWarning|FutureWarning
     |\bSyntaxWarning|ResourceWarning|UserWarning|^npm (?i:warn)\b.*deprecated|ExperimentalWarning
-2 ^(?:\[?(?:WARN|WARNING|Warning(?!\s+[A-Z]\w+\s+\d+[smhd])|warning|warn|INFO|info|DEBUG|debug|NOTICE|VERBOSE)\]?)(?::| |\]|\t)
+2 ^(?:\[?(?:WARN|WARNING|Warning(?!\s+[A-Z]\w+\s+\d+[smhd])|warning|warn|INFO|info|DEBUG|debug
+    |NOTICE|VERBOSE)\]?)(?::| |\]|\t)
     |^\S+ (?:WARN|WARNING|INFO|DEBUG) |\blevel=(?:info|debug|warn|warning|trace)\b|"(?:@?level
     |severity)"\s*:\s*"(?i:info|debug|warn|warning|notice|trace)"|^npm (?i:warn)\b|(?<!\w)(?:INFO
     |DEBUG)(?!\w).*|: (?:warning|note|info|remark):|^(?:warning|note)[:\[( ]

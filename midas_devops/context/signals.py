@@ -23,8 +23,9 @@ SUSPICIOUS: Final = re.compile(
     rb"|EADD|ECON|ETIM|ERES|space left|orbidden|uthori|uthent|redential|uota|QUOTA|ate limit|oo [Mm]any"
     rb"|hrottl|esolve|eset|ackOff|ack-off|robe|victed|ejected|REJECT|ancel|bort|not ok|[Ee]xit |code |status"
     rb"|ARN|arn|ould (?:be )?reform|otFound|No (?:such|module|match|rule)|lready|EVERE|RITICAL|x509|SSL"
-    rb"|hung up|\xe2|\.go:\d|_{3,} |(?<!\S)E  |(?<!\S)[A-Z]{1,4}\d{3,4}[ :]|:\d+:\d+: |  \d+\) |:\d+ (?:DL|SC|CKV)"
-    rb"|>>> |What went wrong|[45]\d\d|eprecat|utdated|reshold|overage|rash|vulnerab|CVE-|xhausted|took >",
+    rb"|hung up|\xe2|\.go:\d|_{3,} |(?<!\S)E  |(?<!\S)[A-Z]{1,4}\d{3,4}[ :]|:\d+:\d+: |  \d+\) "
+    rb"|:\d+ (?:DL|SC|CKV)|>>> |What went wrong|[45]\d\d|eprecat|utdated|reshold|overage|rash"
+    rb"|vulnerab|CVE-|xhausted|took >",
     re.MULTILINE,
 )
 """Where, in one raw line or a block of them, a judgement may be worth its cost. Over-inclusive by design."""

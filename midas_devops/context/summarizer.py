@@ -1,7 +1,7 @@
 """The running context under its budget, by kind: pinned facts, current evidence, retrieved text, history.
 
-Pinned facts always survive. What is cut says how much, and points to the full text (``artifact:<sha256>``). It
-works without a model; with one, only older history is worded by it, and only if the result keeps the promise.
+Pinned facts always survive. What is cut points to the full text (``artifact:<sha256>``). It works without a
+model; with one, only older history is worded by it, and only if the result keeps the promise.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Section:
 
 
 class Summarizer:
-    """Fits contexts into ``budget_tokens``, offloading what is cut to ``artifacts`` (private: it may be a raw log)."""
+    """Fits contexts into ``budget_tokens``; what is cut becomes an artifact, private as a raw log is."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Summarizer:
         return self._checked(Summary(text=text, tokens=tokens, budget=self.budget, cut=tuple(cuts)), pins)
 
     def fit_messages(self, messages: Sequence[Message], pinned: Sequence[str] = ()) -> FittedMessages:
-        """The same for the messages of a parent graph, see :func:`midas_devops.context.messages.fit_messages`."""
+        """The same for messages of a parent graph, see :func:`midas_devops.context.messages.fit_messages`."""
         from midas_devops.context.messages import fit_messages
 
         return fit_messages(self, messages, pinned)
@@ -139,7 +139,8 @@ class Summarizer:
                 over.append(pin if len(pin) <= 80 else pin[:79] + "…")  # noqa: PLR2004
         named = "; ".join(over[:5]) + (f" and {len(over) - 5} more" if len(over) > 5 else "")  # noqa: PLR2004
         raise BudgetExceededError(
-            f"the pinned facts alone need {count(facts)} tokens, the budget is {self.budget}; these do not fit: {named}",
+            f"the pinned facts alone need {count(facts)} tokens, the budget is {self.budget}; "
+            f"these do not fit: {named}",
             hint="raise budget_tokens, or pin fewer facts",
         )
 
@@ -165,7 +166,7 @@ class Summarizer:
         return self._latest_shortened(section, room, cuts)
 
     def _latest_shortened(self, section: _Section, room: int, cuts: list[Cut]) -> str:
-        """Every entry condensed to its share; entries that would get too little are left out, the last first."""
+        """Every entry condensed to its share; entries that would get too little are left out, last first."""
         entries = section.entries
         keep = max(1, min(len(entries), room // (_LEAST_ENTRY + _POINTER_TOKENS)))
         kept: list[str] = []
@@ -195,7 +196,7 @@ class Summarizer:
         return text
 
     def _history(self, entries: list[str], room: int, cuts: list[Cut]) -> str:
-        """The newest entries as they are, what is older as one summary. A summary is never summarised again."""
+        """The newest entries as they are, older ones as one summary. A summary is never summarised again."""
         newest: list[str] = []
         used = 0
         # half for the newest, a quarter for summaries there are, a quarter for a new one

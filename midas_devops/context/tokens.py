@@ -51,7 +51,7 @@ def _count(text: str) -> int:
 
 
 def _cut(text: str, start: int) -> int:
-    """End of the piece: after the last ``\\n`` that a visible character follows; no token spans that place."""
+    """End of the piece: after the last ``\\n`` before a visible character; no token spans that place."""
     end = min(start + PIECE, len(text))
     if end == len(text):
         return end

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from datetime import datetime
 
 from midas_devops.domain.runs import RunStatus, parse_request
+from midas_devops.nodes.step import Node
 from midas_devops.ports.bundle import Ports
 from midas_devops.ports.ledger import RunRow
 from midas_devops.state import DevOpsState, Json
@@ -17,7 +17,7 @@ def new_run_id(now: datetime) -> str:
     return f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def receive(ports: Ports) -> Callable[[DevOpsState], Json]:
+def receive(ports: Ports) -> Node:
     """Open the run, and forget whatever an earlier request left in this thread's state."""
 
     def node(state: DevOpsState) -> Json:

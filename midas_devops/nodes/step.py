@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from langgraph.config import get_stream_writer
 
@@ -132,7 +132,12 @@ class Step:
 
 
 Body = Callable[[Step], Json]
-Node = Callable[[DevOpsState], Json]
+
+
+class Node(Protocol):
+    """A node as LangGraph calls it."""
+
+    def __call__(self, state: DevOpsState) -> Json: ...
 
 
 def as_step(name: str, body: Body, ports: Ports, policy: Settings) -> Node:
@@ -167,7 +172,6 @@ def as_step(name: str, body: Body, ports: Ports, policy: Settings) -> Node:
         step.say(update["timeline"][-1]["what"], "finished")
         return update
 
-    node.__name__ = name
     return node
 
 

@@ -52,8 +52,8 @@ class Leases(Protocol):
     def close(self) -> None: ...
 
 
-def _silent(_: RunEvent) -> None:
-    return None
+def silent(_: RunEvent) -> None:
+    """Nobody listens."""
 
 
 def _utc_now() -> datetime:
@@ -84,4 +84,4 @@ class Ports:
     tracker: IssueTracker | None = None
     model: ChatModel | None = None
     clock: Callable[[], datetime] = _utc_now
-    listen: Callable[[RunEvent], None] = _silent
+    listen: Callable[[RunEvent], None] = silent

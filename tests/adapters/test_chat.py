@@ -101,7 +101,9 @@ def test_an_object_inside_chatter_is_found() -> None:
         assert model(url).ask("?", Advice) == Advice(risk="none", level=1)
 
 
-@pytest.mark.parametrize("text", ["", "I would run terraform destroy", '{"risk": "x"}', '{"level": "high"}', "{"])
+@pytest.mark.parametrize(
+    "text", ["", "I would run terraform destroy", '{"risk": "x"}', '{"level": "high"}', "{"]
+)
 def test_a_reply_off_the_schema_is_dropped(text: str) -> None:
     with server(lambda _: (200, text)) as (url, _):
         asking = model(url)

@@ -82,7 +82,9 @@ class TestChromaServer(KnowledgeConformance):
 
     def test_projects_of_one_server_keep_apart(self, server: str, project: Path) -> None:
         orders, billing = (
-            ChromaKnowledge(project, Knowledge(embedder="lexical", url=f"{server}/{name}"), redact=hide_secret)
+            ChromaKnowledge(
+                project, Knowledge(embedder="lexical", url=f"{server}/{name}"), redact=hide_secret
+            )
             for name in ("orders", "billing")
         )
         orders.add(["docs"])

@@ -43,8 +43,12 @@ def finish(process: subprocess.Popen[str]) -> str:
 def write_notes(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for number in range(count):
-        sections = (f"## Part {part}\n\nNote {folder.name}{number}x{part} on the matter.\n" for part in range(4))
-        (folder / f"{number:03}.md").write_text(f"# {folder.name} {number}\n\n" + "\n".join(sections), "utf-8")
+        sections = (
+            f"## Part {part}\n\nNote {folder.name}{number}x{part} on the matter.\n" for part in range(4)
+        )
+        (folder / f"{number:03}.md").write_text(
+            f"# {folder.name} {number}\n\n" + "\n".join(sections), "utf-8"
+        )
 
 
 def rows_in(root: Path) -> int:
@@ -154,7 +158,9 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 """
-    assert finish(run(script.replace("import sys\n", "import sys, warnings\n", 1), tmp_path)).count("spawn") == 2
+    assert (
+        finish(run(script.replace("import sys\n", "import sys, warnings\n", 1), tmp_path)).count("spawn") == 2
+    )
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated"])

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from types import SimpleNamespace
 
 import psutil
@@ -221,6 +223,7 @@ def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(pr
         for line in process.stderr:
             if "build" in line:
                 break
+        until(lambda: builds(project.root))
         process.send_signal(number)
         said = process.stderr.read()
         process.wait(60)
@@ -228,15 +231,24 @@ def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(pr
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "cancelled" in said
-    assert not any("time.sleep(120)" in " ".join(other.cmdline()) for other in children_of(project.root))
+    assert builds(project.root) == []
 
 
-def children_of(folder: Path) -> list[psutil.Process]:
+def builds(folder: Path) -> list[int]:
+    """Builds of this project that are at work."""
     return [
-        process
-        for process in psutil.process_iter(["cwd"])
+        process.pid
+        for process in psutil.process_iter(["cwd", "cmdline"])
         if (process.info["cwd"] or "").startswith(str(folder))
+        and "time.sleep(120)" in " ".join(process.info["cmdline"] or ())
     ]
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"
+        sleep(0.05)
 
 
 @shared

@@ -17,7 +17,7 @@ from midas_devops.context.signals import clean
 from midas_devops.context.tokens import count
 from midas_devops.errors import UnreadableError, UsageError
 
-MARK = re.compile(r"^… [\d,]+ lines? cut \(\d+(–\d+)?\) …$")  # noqa: RUF001
+MARK = re.compile(r"^… [\d,]+ lines? cut \(\d+(–\d+)?\) …$")
 FRAGMENTS = st.sampled_from(
     [
         b"\n",
@@ -92,7 +92,7 @@ def test_the_numbers_of_what_was_cut_add_up() -> None:
     log = "".join(f"step {i} done\n" for i in range(1, 501)) + "fatal: repository not found\n" + "bye\n" * 99
     result = condense_text(log, 120)
     cut = 0
-    for mark in re.findall(r"… ([\d,]+) lines? cut \((\d+)(?:–(\d+))?\) …", result.text):  # noqa: RUF001
+    for mark in re.findall(r"… ([\d,]+) lines? cut \((\d+)(?:–(\d+))?\) …", result.text):
         first, last = int(mark[1]), int(mark[2] or mark[1])
         assert last - first + 1 == int(mark[0].replace(",", ""))
         cut += last - first + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from midas_devops.adapters.artifacts import LocalArtifacts
 from midas_devops.context.messages import text_of, tokens_of
@@ -26,7 +26,7 @@ def test_a_short_conversation_is_left_alone(summarizer: Summarizer) -> None:
 
 
 def test_older_messages_become_one_summary_and_the_newest_stay(summarizer: Summarizer) -> None:
-    messages = [SystemMessage(SYSTEM)]
+    messages: list[BaseMessage] = [SystemMessage(SYSTEM)]
     for i in range(40):
         messages += [HumanMessage(f"question {i} " * 20), AIMessage(f"answer {i} " * 20)]
     fitted = summarizer.fit_messages(messages, pinned=["run run-7f3a"])

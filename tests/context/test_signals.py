@@ -49,7 +49,7 @@ CONSEQUENCES = [
     "collect2: error: ld returned 1 exit status",
     "ninja: build stopped: subcommand failed.",
     'error: could not compile `worker` (bin "worker") due to 1 previous error',
-    "[ERROR] Failed to execute goal org.apache.maven.plugins:maven-surefire-plugin:3:test: There are test failures.",
+    "[ERROR] Failed to execute goal org.apache.maven.plugins:surefire:3:test: There are test failures.",
     "Got exit code 1",
 ]
 

@@ -107,7 +107,7 @@ def test_many_summaries_collapse_into_a_pointer_that_leads_to_all_of_them(artifa
 
 
 def test_pins_that_do_not_fit_are_named(artifacts: Artifacts) -> None:
-    with pytest.raises(BudgetExceededError, match="these do not fit: .*aws_db_instance.orders"):
+    with pytest.raises(BudgetExceededError, match=r"these do not fit: .*x y z"):
         Summarizer(60, artifacts).fit([*PINS, "x y z " * 40])
 
 

@@ -30,9 +30,7 @@ def answer(review: dict[str, Any] | None = None, pending: dict[str, Any] | None 
         "groups_of_reviewer": (),
         "may_self_approve": False,
     }
-    return refusal(
-        Review.model_validate(said), Pending.model_validate(asked), **{**defaults, **rules}
-    )
+    return refusal(Review.model_validate(said), Pending.model_validate(asked), **{**defaults, **rules})
 
 
 def test_the_right_digest_by_somebody_else_is_taken() -> None:

@@ -49,7 +49,9 @@ def test_every_part_changes_the_digest(changed: dict[str, Any]) -> None:
     assert digest(**changed) != digest()
 
 
-@pytest.mark.parametrize("changed", [{"verdict": Verdict.FAILED}, {"evidence_sha256": "0" * 64}, {"name": "t"}])
+@pytest.mark.parametrize(
+    "changed", [{"verdict": Verdict.FAILED}, {"evidence_sha256": "0" * 64}, {"name": "t"}]
+)
 def test_every_gates_verdict_and_evidence_changes_the_digest(changed: dict[str, Any]) -> None:
     gate = GATES.gates[0].model_copy(update=changed)
     assert digest(GateReport(gates=(gate,))) != digest()
@@ -67,6 +69,8 @@ def test_a_refusal_can_name_what_moved() -> None:
     assert moved_parts(before, before) == []
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)))
+@given(
+    st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+)
 def test_the_order_of_keys_does_not_matter(value: dict[str, Any]) -> None:
     assert digest_of(value) == digest_of(dict(reversed(value.items())))

@@ -1,4 +1,4 @@
-"""Our graph inside others: saver × durability × the way it is embedded, resumed by a new process's objects."""
+"""Our graph inside others: saver × durability × way of embedding, resumed with a new process's objects."""
 
 from __future__ import annotations
 

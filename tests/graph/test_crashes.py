@@ -27,7 +27,14 @@ DEPLOY_MOMENTS = [
     "before:set_verified",
     "after:set_verified",
 ]
-APPLY_MOMENTS = ["before:begin", "after:begin", "before:apply", "after:apply", "before:complete", "after:complete"]
+APPLY_MOMENTS = [
+    "before:begin",
+    "after:begin",
+    "before:apply",
+    "after:apply",
+    "before:complete",
+    "after:complete",
+]
 APPROVAL_MOMENTS = ["before:consume_approvals", "after:consume_approvals", "after:begin", "before:complete"]
 
 
@@ -60,7 +67,9 @@ def services(root: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("moment", DEPLOY_MOMENTS)
-def test_a_deployment_that_was_killed_is_carried_on_once(service: Path, open_agent: Open, moment: str) -> None:
+def test_a_deployment_that_was_killed_is_carried_on_once(
+    service: Path, open_agent: Open, moment: str
+) -> None:
     die_at(service, moment, "deploy_release", "web", "v1")
     run = cut_off(service, open_agent)
     states = {effect["state"] for effect in run.to_json()["effects"]}

@@ -92,9 +92,9 @@ def _python(root: Path) -> Service | None:
         start = ("python", "manage.py", "runserver", "--noreload", "127.0.0.1:{port}")
         return Service("Django", start, "manage.py")
     for name in ("app.py", "main.py", "server.py", "wsgi.py", "asgi.py"):
-        text = _text(root / name)
-        if not text:
+        if not (root / name).is_file():
             continue
+        text = _text(root / name)
         module, compiled = name.removesuffix(".py"), ("python", "-m", "compileall", "-q", name)
         if found := re.search(r"^(\w+)\s*=\s*(?:FastAPI|Starlette)\(", text, re.MULTILINE):
             start = ("uvicorn", f"{module}:{found[1]}", "--host", "127.0.0.1", "--port", "{port}")

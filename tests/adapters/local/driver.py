@@ -3,7 +3,7 @@
     driver.py ROOT PORT VERSION COMMIT [--die-at N] [--pause-at TEXT] [--limit BYTES] [--home DIR] [--build X]
 
 ``--die-at N`` kills this process at the N-th durable step: before or after a file takes its place, after a
-process was started. ``--pause-at`` stops at the first line of progress with this text until a signal comes.
+process was started. ``--pause-at`` waits at each line of progress with this text for the file ROOT/go.
 ``--limit`` is the most that one file may hold. Prints progress, and in the end the result as a line of JSON.
 """
 
@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def main():
     def progress(line):
         print(line, flush=True)
         if asked.pause_at and asked.pause_at in line:
-            signal.pause()
+            while not (asked.root / "go").exists():
+                time.sleep(0.01)
 
     settings = LocalDeploy(
         using="local",

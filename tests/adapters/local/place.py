@@ -40,6 +40,7 @@ class Place:
         self.mark = mark
         self.environ = {**os.environ, "MIDAS_TEST": mark, "APP_PUBLIC_PORT": str(self.port)}
         self.lines: list[str] = []
+        self._drivers: list[subprocess.Popen[str]] = []
         root.mkdir()
         self.git("init", "-q", "-b", "main")
         shutil.copy(APP, root / "app.py")
@@ -101,13 +102,15 @@ class Place:
             release.version,
             release.commit,
         ]
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             [*command, *arguments],
             env=self.environ | environ | {"PYTHONPATH": str(REPOSITORY)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._drivers.append(driver)
+        return driver
 
     def answer(self, port: int = 0) -> tuple[str, int]:
         """Version and process that answer from outside; empty and 0 when nobody does."""
@@ -136,6 +139,9 @@ class Place:
         return {path.name for path in (self.home / "releases").iterdir() if path.is_dir()}
 
     def close(self) -> None:
+        for driver in self._drivers:
+            with driver:
+                driver.kill()
         self.deployer(stop_within=timedelta(seconds=1)).stop(lambda _: None)
 
 

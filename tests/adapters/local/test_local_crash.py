@@ -130,6 +130,7 @@ def test_ctrl_c_at_any_line_leaves_the_old_one_serving(place: Place, line: str) 
     driver = place.driver(place.release("v2"), "--pause-at", line)
     read_to(driver, line)
     driver.send_signal(signal.SIGINT)
+    (place.root / "go").touch()
     result = result_of(driver)
     assert result.failure is not None
     assert result.failure.code == "cancelled"
@@ -156,6 +157,7 @@ def test_ctrl_c_once_the_new_one_serves_comes_too_late(place: Place) -> None:
     driver = place.driver(place.release("v2"), "--pause-at", "serves on port")
     read_to(driver, "serves on port")
     driver.send_signal(signal.SIGINT)
+    (place.root / "go").touch()
     assert result_of(driver).failure is None
     assert_serves_alone(place, "v2")
 

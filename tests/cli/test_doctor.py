@@ -1,0 +1,92 @@
+"""``doctor``: what works here, what is degraded, and how to mend it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+
+def checks(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in document["checks"]}
+
+
+def test_a_sound_project_is_usable_and_says_what_is_degraded(cli, project):
+    result = cli("doctor", "--json")
+
+    found = checks(result.json)
+    assert (result.code, result.json["ok"]) == (0, True)
+    assert {check["status"] for check in found.values()} <= {"ok", "degraded"}
+    assert found["model"]["status"] == "degraded"
+    assert found["model"]["fix"]
+    for needed in ("python", "settings", "git", "engine", "storage", "ledger", "checkpoints", "tokenizer"):
+        assert found[needed]["status"] == "ok", found[needed]
+    assert not (project.root / ".midas").exists()
+
+
+def test_every_check_that_is_not_ok_says_how_to_mend_it(cli, project):
+    settings = project.root / "midas.toml"
+    settings.write_text(
+        settings.read_text()
+        + '[gates.tests]\nkind = "junit"\npath = "reports/{commit}.xml"\n'
+        + '[environments.odd]\nkind = "stagign"\n'
+        + '[environments.odd.deploy]\nusing = "command"\ndeploy = ["./none.sh"]\nstatus = ["true"]\n'
+        + '[environments.odd.infrastructure]\nconfig = "infra/none"\n'
+    )
+
+    result = cli("doctor", "--json")
+
+    found = checks(result.json)
+    assert result.code == 1
+    assert found["gate tests"]["status"] == "degraded"
+    assert found["environment odd"]["status"] == "failed"
+    for expected in ("treated as production", "infra/none does not exist", "./none.sh cannot be run"):
+        assert expected in found["environment odd"]["detail"]
+    assert [check for check in found.values() if check["status"] != "ok" and not check["fix"]] == []
+
+
+def test_wrong_settings_are_one_finding_among_the_others(cli, project):
+    (project.root / "midas.toml").write_text("[environments.staging]\naprovals = 1\n")
+
+    result = cli("doctor", "--json")
+
+    found = checks(result.json)
+    assert result.code == 1
+    assert "midas.toml:2" in found["settings"]["detail"]
+    assert "approvals" in found["settings"]["fix"]
+    assert found["python"]["status"] == "ok"
+
+
+def test_a_corrupt_ledger_is_found(cli, project):
+    (project.root / ".midas").mkdir(mode=0o700)
+    (project.root / ".midas" / "midas.db").write_bytes(b"no database at all\n" * 50)
+
+    result = cli("doctor", "--json")
+
+    assert result.code == 1
+    assert checks(result.json)["ledger"]["status"] == "failed"
+
+
+def test_a_port_that_somebody_else_holds_is_found(cli, project):
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        settings = project.root / "midas.toml"
+        lines = [
+            f"port = {port}" if line.startswith("port") else line
+            for line in settings.read_text().splitlines()
+        ]
+        first = lines.index(f"port = {port}")
+        lines[lines.index(f"port = {port}", first + 1)] = "port = 9"
+        settings.write_text("\n".join(lines))
+
+        result = cli("doctor", "--json")
+
+    assert checks(result.json)["environment staging"]["status"] == "degraded"
+    assert f"port {port} is held" in checks(result.json)["environment staging"]["detail"]
+
+
+def test_a_folder_without_settings_is_sent_to_init(cli, tmp_path):
+    result = cli("doctor", "--project", str(tmp_path))
+
+    assert result.code == 1
+    assert "midas-devops init" in result.out
+    assert "not usable yet: settings" in result.out
