@@ -1,6 +1,6 @@
 """The destruction guard on large plans: seconds, and memory as a multiple of the JSON.
 
-Run: ``python benchmarks/guard.py``. Each size runs in a process of its own, whose peak memory is read.
+Run: ``python benchmarks/run.py guard``. Each size runs in a process of its own, whose peak memory is read.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ def main() -> None:
         for name, attributes in PROFILES.items():
             for size in SIZES:
                 write_plan(path, size, attributes)
-                command = [sys.executable, __file__, str(path)]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                command = [sys.executable, "-m", "benchmarks.guard", str(path)]
+                root = Path(__file__).parents[1]
+                done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
                 took = json.loads(done.stdout)
                 json_bytes = path.stat().st_size
                 each = took["seconds"] / size * 1e6

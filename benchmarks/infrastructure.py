@@ -91,7 +91,7 @@ def _cold(size: int = 200, rounds: int = 3) -> None:
         (ours / "infra" / "main.tf").write_text(configuration(size, round_))
         cold = seconds(
             lambda: python(
-                *("-m", "midas_devops.interfaces.cli.main", "--project", str(ours)),
+                *("-m", "midas_devops", "--project", str(ours)),
                 *("infra", "apply", "infra", "--json"),
             )
         )

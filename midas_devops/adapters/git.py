@@ -8,7 +8,7 @@ import re
 import shutil
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from midas_devops.adapters.git_command import Git
 from midas_devops.adapters.git_tree import unpack
@@ -95,7 +95,7 @@ class GitSource:
         except OSError as error:
             raise storage_error(f"export commit {sha[:12]}", into, error) from error
         try:
-            self._archive(tree, into)
+            self._archive(tree, into, levels_above=len(PurePosixPath(folder).parts))
         except BaseException as error:
             shutil.rmtree(into, ignore_errors=True)
             if isinstance(error, OSError):
@@ -135,7 +135,7 @@ class GitSource:
             is_older=is_older,
         )
 
-    def _archive(self, tree: str, into: Path) -> None:
+    def _archive(self, tree: str, into: Path, *, levels_above: int) -> None:
         top = Path(self._git.checked("rev-parse", "--show-toplevel").rstrip("\n"))
         broken = False
         with tempfile.TemporaryFile() as complaints:
@@ -143,7 +143,7 @@ class GitSource:
             with stream as git:
                 try:
                     if git.stdout is not None:
-                        unpack(git.stdout, into)
+                        unpack(git.stdout, into, levels_above=levels_above)
                         while git.stdout.read(1 << 16):
                             pass
                 except tarfile.TarError:

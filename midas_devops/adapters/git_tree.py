@@ -14,9 +14,11 @@ from midas_devops.errors import ToolError
 _COPY_BYTES = 1 << 20
 
 
-def unpack(stream: IO[bytes], into: Path) -> None:
-    """Write regular files, folders and inner symbolic links below the existing folder ``into``.
+def unpack(stream: IO[bytes], into: Path, *, levels_above: int = 0) -> None:
+    """Write regular files, folders and symbolic links below the existing folder ``into``.
 
+    A link may point up to ``levels_above`` folders above: to what the same repository holds beside a project
+    in a subfolder. It dangles then, and nothing is ever written through a link.
     Modes are 0755 for what is executable and 0644 otherwise, whoever runs it. Raises ``ToolError`` for a
     member that would land or point outside, ``tarfile.TarError`` for a broken stream, ``OSError``.
     """
@@ -29,7 +31,7 @@ def unpack(stream: IO[bytes], into: Path) -> None:
             if member.isdir():
                 target.mkdir(parents=True, exist_ok=True)
             elif member.issym():
-                _check_link(name, member.linkname)
+                _check_link(name, member.linkname, levels_above)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.symlink_to(member.linkname)
                 links.add(name)
@@ -59,10 +61,11 @@ def _inner(name: str, links: set[PurePosixPath]) -> PurePosixPath:
     return path
 
 
-def _check_link(name: PurePosixPath, points_to: str) -> None:
+def _check_link(name: PurePosixPath, points_to: str, levels_above: int) -> None:
     reached = posixpath.normpath(posixpath.join(str(name.parent), points_to))
-    if posixpath.isabs(points_to) or reached == ".." or reached.startswith("../"):
-        raise _refused(str(name), f"is a symbolic link to {points_to}, outside of what is exported")
+    climbs = len([part for part in reached.split("/") if part == ".."])
+    if posixpath.isabs(points_to) or climbs > levels_above:
+        raise _refused(str(name), f"is a symbolic link to {points_to}, outside of the repository")
 
 
 def _refused(name: str, why: str) -> ToolError:

@@ -193,7 +193,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted
 
-    def redirect_request(  # noqa: PLR0917 - the base class calls it so
+    def redirect_request(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],

@@ -18,7 +18,8 @@ from midas_devops.context.signals import CAUSE, ERROR, clean
 
 _ASIDE: Final = re.compile(
     r"(?i)\b(?:upload\w*|artifacts?|s?ccache|telemetry|metrics?|codecov|slack|notif\w+"
-    r"|webhook delivery|clean(?:ing )?up|orphan|post job|analytics|scribe\w*|sentry|save cache|restore cache|cache (?:hit|miss|server))\b"
+    r"|webhook delivery|clean(?:ing )?up|orphan|post job|analytics|scribe\w*|sentry|save cache"
+    r"|restore cache|cache (?:hit|miss|server))\b"
 )
 _GENERIC: Final = re.compile(
     r"(?i)process completed|exit (?:code|status)|exited|build fail|finished: "
@@ -115,11 +116,13 @@ def _judge(ordered: list[Failure], survey: Survey) -> None:
         value = 10.0 * signal.strength
         if signal.is_wrapper:
             # one that names what failed helps to place its cause
-            value = 22.0 if _GENERIC.search(failure.text) else 37.0
+            value = 22.0 if _GENERIC.search(failure.text) else 43.0
         if signal.kind == "traceback":
             value -= 12
         if _ASIDE.search(failure.text):
-            value -= 9
+            value -= 14
+        elif any(_ASIDE.search(decode(line.raw)) for line in event.before[-5:]):
+            value -= 5
         if signal.strength < CAUSE:
             value -= min(9.0, 1.5 * math.log2(max(1, event.shape.count)))
         nth = seen_of_shape[id(event.shape)] = seen_of_shape.get(id(event.shape), 0) + 1

@@ -30,7 +30,8 @@ _FOLDED: Final = b"0123456789abcdefABCDEF"
 _DIGIT: Final = re.compile(rb"(?<![\d:.T-])\d")
 _REQUEST: Final = re.compile(rb"HTTP|GET /|POST /|PUT /|DELETE /|PATCH /")
 # numbers that make one shape mean different things: nothing failed, HTTP statuses, signals, time limits
-# with the character before it, so that one in a path is not taken for a status
+_ANY_TELLING: Final = re.compile(rb"(?<![\w.:/#-])(?:0|[45]\d\d|12[4-9]|1[34]\d)(?![\w.:])")
+# with the character before it: 404 in "took 404 ms" is another number than in "status=404"
 _TELLING: Final = re.compile(rb"(?:^|[^\w.:/#-])(?:0|[45]\d\d|12[4-9]|1[34]\d)(?![\w.:])")
 _NUMBER: Final = re.compile(r"(?<![\w.:])\d+(?![\w.:])")
 _PLAIN: Final = re.compile(
@@ -243,7 +244,10 @@ class _Scan:
             base.telling = False
             base.judge(signal_of(decode(line)))
             return base
-        key += b"\n" + b" ".join(_TELLING.findall(line))
+        numbers = _ANY_TELLING.findall(line)
+        if numbers and max(map(len, numbers)) > 1:
+            numbers = _TELLING.findall(line)
+        key += b"\n" + b" ".join(numbers)
         variant = self.shapes.get(key)
         if variant is None:
             variant = self.shapes[key] = Shape(line, number, signal_of(decode(line)), telling=False)

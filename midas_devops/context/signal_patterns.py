@@ -81,7 +81,8 @@ NOISE: Final = r"""
     \s*"?(?:0\b(?!\.\d*[1-9])|none|false|null|nil|\[\]|""))
 - (?:\bPASSED\b|\bPASS(?:ED)?:?$|^PASS\b|\bXFAIL\b|\bxfail(?:ed)?\b|\bSKIPPED\b|^--- (?:PASS|SKIP)
     |\.\.\. ?(?:ok|ignored|skipped|passed)\b|^\s*(?:ok|✓|√|✔|☑|\[PASS\]|\[ OK \]|\[       OK \]
-    |\[ RUN      \])\s|\bsucceeded\b|\bsuccessful(?:ly)?\b(?!.*\b(?:error|fail|not)))
+    |\[ RUN      \])\s)
+- ^(?!.*(?i:\berror|fail|unable|cannot|could not|\bnot\b)).*\b(?:succeeded|[Ss]uccessful(?:ly)?)\b
 - ^\s*(?:if|elif|else|for|while|def|class|return|import|from|function|const|let|var|case|try|except
     |catch|esac|fi|then|done|export|trap|set) .*
 - ^(?:if-no-files-found|continue-on-error|fail-fast|fail_on|fail-on-\w+|error-on-\w+
@@ -112,6 +113,7 @@ CAUSES: Final = r"""
     |cancelled due to timeout|(?:operation|request|connection|command|job|build|step|read|wait\w*
     |lock|test|script)\b[^.]{0,40} timed out|timeout (?:exceeded|expired|reached|of \d+|waiting)
     |while waiting for (?:state|condition|resource))
+5:cancelled (?i:received a shutdown signal|lost (?:connection|communication) (?:to|with))
 5:cancelled (?i:\bthe (?:operation|run|job) was cancell?ed|^(?:Error: )?cancell?ed\b.*(?:job|run
     |build)|aborted by|cancelling since a higher priority)
 5:network (?i:could not resolve host|name resolution|\bECONNREFUSED\b|\bECONNRESET\b|\bENOTFOUND\b
@@ -122,6 +124,7 @@ CAUSES: Final = r"""
 5:quota (?i:rate limit|rate exceeded|too many requests|quota(?:s)? (?:\S+ )?(?:exceeded|reached
     |limit)|exceeded (?:your|the) (?:\w+ )?(?:quota|limit)|\w*LimitExceeded\w*|ServiceQuota\w*
     |toomanyrequests|throttl\w*Exception|exceeded quota|InsufficientInstanceCapacity)
+5:auth Host key verification failed
 5:auth (?i:authentication (?:failed|required)|bad credentials|invalid credentials
     |could not load credentials|credentials could not be loaded|no valid credential
     |unable to locate credentials|unauthorized|access ?denied|not authorized|permission denied
@@ -129,6 +132,8 @@ CAUSES: Final = r"""
     |token (?:has |is )?expired|requested access to the resource is denied|is forbidden\b
     |\bforbidden:|403 Forbidden|Resource not accessible by|insufficient (?:permission|privilege)
     |could not read Username|publickey|must have admin rights|authorizationfailed)
+5:terraform \b(?:CREATE|UPDATE|DELETE|IMPORT)_FAILED\b|^(?:\* )?[Ee]rror (?:creating|updating
+    |deleting|reading) [\w ]+:
 5:terraform ^[│|]?\s*Error: (?!Process|Command failed|exit)|"@level":\s*"error"
     |^Error (?:acquiring the state lock|applying plan|creating|updating|deleting|reading)\b
     |Error: Invalid |Unsupported (?:argument|block type)
@@ -144,6 +149,9 @@ CAUSES: Final = r"""
 5:git ^fatal: |^CONFLICT \(|! \[(?:remote )?rejected\]|^error: (?:failed to push|pathspec
     |could not apply|Your local changes|unable to)|[Mm]erge conflict|non-fast-forward
     |Automatic merge failed
+5:dependency (?i:requirements are unsatisfiable|version solving failed|could not be resolved
+    |package \S+ available
+    |could not find compatible|Can't locate \S+ in @INC|failed to resolve import|no package called)
 5:dependency (?:No matching distribution|Could not find a version|ResolutionImpossible|\bERESOLVE\b
     |\bETARGET\b|\bE404\b|\bEBADENGINE\b|\bEINTEGRITY\b|[Uu]nable to resolve dependency
     |Could not (?:resolve|find artifact|determine the dependencies|GET)|No module named
@@ -153,9 +161,11 @@ CAUSES: Final = r"""
     |Failed to build \S+|missing go\.sum|no required module provides|frozen[- ]lockfile
     |package-lock\.json.*(?:in sync|not)|Couldn't find any versions|Failed to download|ClassNotFound
     |NoClassDefFound)
+5:panic ^Unhandled exception|^\*\* \(\w+\)[ ]
 5:panic ^panic: |thread '.*' panicked at|^fatal error: (?!.*file not found)|^Fatal Python error
     |PHP (?:Fatal|Parse) error|^Uncaught |unhandled (?:exception|rejection)
     |UnhandledPromiseRejection|INTERNAL ERROR
+5:compiler ^WorkflowScript: \d+:|Invalid workflow file|^Failed to compile|^== Compilation error
 5:compiler ^(?:In file included from )?[^\s:()]+\.\w+(?::\d+(?::\d+)?
     |\(\d+(?:,\d+)?\)):? ?:? *(?:fatal )?error\b|^error(?:\[E\d+\])(?:: |\b)|\berror (?:TS|CS|MSB|NU
     |LNK|C|FS|VB|NETSDK)\d+\b|undefined reference to|undefined symbols? |duplicate symbol
@@ -164,6 +174,7 @@ CAUSES: Final = r"""
     |No rule to make target|[Nn]o such file or directory.*#include|fatal error: .*file not found
     |^error: (?:cannot find|expected|mismatched|unresolved|linking|no |use of|unused|cannot)
     |cannot find symbol|SyntaxError|TSError|ParseError|IndentationError|missing separator
+5:assertion \bXCT\w+ failed|\bAssert\.\w+\(\) Failure|^Failure/Error:
 5:assertion ^E {2,}(?!\+|-|\?|\.\.\.|at index|Full diff|Use -v|Omitting|where |and )\S
     |AssertionError|AssertionFailed\w*|[Aa]ssertion [`'"]?.*failed|assert(?:ion)? failed
     |ComparisonFailure
@@ -178,6 +189,7 @@ CAUSES: Final = r"""
     |^\w+(?:::\w+)+Error \(|An error occurred \(\w+\)|^(?:[\w$]+\.)+[A-Z]\w*Exception\b
 5:gradle ^\* What went wrong:|^> (?:Could not|Cannot|Failed to|A problem|No matching|Unable)
 5:ansible ^fatal: \[|FAILED! =>|UNREACHABLE! =>
+5:database ^SQL State +:|^Migration \S+ failed
 5:database (?:ERROR|FATAL): +(?:relation|column|password|database|role|duplicate key|deadlock|syntax
     |permission|remaining|could not)|SQLSTATE\[?\w|ORA-\d{5}|ERROR \d{4} \(\w{5}\)|Lock wait timeout
     |could not connect to server
@@ -194,6 +206,7 @@ CAUSES: Final = r"""
     |address already in use
 5:systemd Failed with result '|code=exited, status=\d+/|Failed to start |Main process exited
     |Start request repeated too quickly
+5:lint \.{5,}Failed$
 5:lint ^\S+\.\w+:\d+(?::\d+)?:? (?:error:? )?(?:[A-Z]{1,4}\d{2,4}|error|\[\w+\])[ ]
     |^\s+\d+:\d+\s+error\s|^\S+:\d+ (?:DL|SC|CKV)\w*\d+ |^\s*>>> Lint for |^\S+:\d+:\d+: .* \(\w+\)$
     |^Check: CKV|^error\s+-\s|rule violated
@@ -206,7 +219,7 @@ CAUSES: Final = r"""
 4:error \b(?:ERROR|FATAL|CRITICAL|SEVERE|EMERG|ALERT)\b(?![-_/]|\.\w)|(?<![\w./-])(?:[Ee]rror
     |[Ff]atal|[Cc]ritical)(?:\(s\))?(?: \w+)?\s?: ?\S|^[Ee]rror(?: \w|s )|"(?:level|severity|lvl
     |@level|log\.level)"\s*:\s*"?(?i:error|fatal|critical|panic|emerg|alert|50|60)\b
-    |\blevel=(?i:error|fatal|panic|critical)\b|\bERR!|\[(?:error|fatal|err|E)\]|\bE: \S
+    |\blevel=(?i:error|fatal|panic|critical)\b|\bERR!|\[(?:error|fatal|err|E|emerg|alert|crit)\]|\bE: \S
 3:failure (?i:(?<![\w./-])(?:failed|failure|fails|failing|fail|cannot|can't|could not|couldn't
     |unable to|refused|denied|rejected|aborted?|aborting|crash(?:ed)?|fatal|invalid|illegal
     |corrupt(?:ed)?|mismatch(?:ed)?|unexpected|violat\w+|conflicts?|exceed(?:ed|s)|not found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from midas_devops.domain.changes import Finding, GuardReport, GuardVerdict
@@ -50,10 +50,11 @@ def evaluate(
             any_gone = True
             left.discard(object_name(change.address, change.deposed))
     whole = any_gone and not left
+    globs = {glob: _compiled(glob.strip()) for glob in protected if glob.strip()}
     asked = production
     findings = []
     for address, group in found.items():
-        pattern = _protecting_pattern(group, protected)
+        pattern = _protecting_pattern(group, globs)
         asked = asked or bool(pattern)
         findings.append(_finding(address, group, pattern, production))
     if whole and not allow_destroy:
@@ -84,9 +85,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(r"\.".join(parts) + r"(?:\..*)?", re.DOTALL)
 
 
-def _protecting_pattern(group: Sequence[AnyChange], protected: Sequence[str]) -> str:
-    addresses = {name for change in group for name in (change.address, change.previous_address) if name}
-    return next((glob for glob in protected if any(matches(name, glob) for name in addresses)), "")
+def _protecting_pattern(group: Sequence[AnyChange], globs: Mapping[str, re.Pattern[str]]) -> str:
+    for change in group:
+        for glob, pattern in globs.items():
+            if pattern.fullmatch(change.address) or (
+                change.previous_address and pattern.fullmatch(change.previous_address)
+            ):
+                return glob
+    return ""
 
 
 def _finding(address: str, group: Sequence[AnyChange], pattern: str, production: bool) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -132,24 +133,27 @@ def object_name(address: str, deposed: str) -> str:
     return f"{address} (deposed {deposed})" if deposed else address
 
 
-def leaves_nothing(actions: Iterable[str]) -> bool:
+@lru_cache(maxsize=256)
+def leaves_nothing(actions: tuple[str, ...]) -> bool:
     """Whether the object is gone afterwards: deleted or forgotten, and not created again."""
     kinds = set(actions)
     return "create" not in kinds and (bool(kinds & _GOING) or not kinds or not kinds <= _KNOWN)
 
 
-def destroys(actions: Iterable[str]) -> bool:
+@lru_cache(maxsize=256)
+def destroys(actions: tuple[str, ...]) -> bool:
     """Whether the actions delete, replace or forget. No action, or one that nobody knows, does."""
     kinds = set(actions)
     return bool(kinds & _GOING) or not kinds or not kinds <= _KNOWN
 
 
-def unknown_actions(actions: Iterable[str]) -> tuple[str, ...]:
+def unknown_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
     """Actions that format 1.x does not have."""
     return tuple(action for action in actions if action not in _KNOWN)
 
 
-def existed(actions: Iterable[str]) -> bool:
+@lru_cache(maxsize=256)
+def existed(actions: tuple[str, ...]) -> bool:
     """Whether there was an object before."""
     return set(actions) != {"create"}
 
@@ -165,7 +169,7 @@ def count(changes: Iterable[AnyChange]) -> ChangeCounts:
             change += 1
         elif kinds == {"forget"}:
             forget += 1
-        elif destroys(kinds):
+        elif destroys(item.actions):
             destroy += 1
     return ChangeCounts(add=add, change=change, destroy=destroy, replace=replace, forget=forget)
 

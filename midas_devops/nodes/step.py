@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 from langgraph.config import get_stream_writer
@@ -197,6 +198,10 @@ _BEFORE_A_PERSON = frozenset({"gate_check", "record_review", "diagnose"})
 def _plain(value: Any) -> Any:
     if isinstance(value, Value):
         return value.model_dump(mode="json")
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value

@@ -1,4 +1,3 @@
-# ruff: noqa: S101 - a conformance suite is tests that ship
 """What every store of artifacts must do. Subclass it, with a fixture ``artifacts`` of your own."""
 
 from __future__ import annotations

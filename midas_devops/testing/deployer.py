@@ -1,4 +1,3 @@
-# ruff: noqa: S101 - a suite of tests, shipped
 """Conformance suite of the Deployer port, and a deployer for tests that keeps everything in memory.
 
 Subclass :class:`DeployerConformance` in a test file as ``class TestMine(DeployerConformance)`` and give it a

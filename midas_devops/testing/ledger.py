@@ -1,4 +1,3 @@
-# ruff: noqa: S101, PLR2004 - a conformance suite is tests that ship
 """What every ledger must do. Subclass ``LedgerConformance``, with a fixture ``open_ledger`` of your own.
 
 ``open_ledger()`` opens the same, at first empty, ledger each time; ``open_ledger(clock)`` with that clock.

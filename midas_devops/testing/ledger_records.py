@@ -1,4 +1,3 @@
-# ruff: noqa: S101, PLR2004 - a conformance suite is tests that ship
 """What every ledger must do with runs, effects and the audit trail."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: S101, PLR2004 - a suite of tests, shipped
 """Conformance suite of the Source port, and a source for tests that keeps everything in memory.
 
 Subclass :class:`SourceConformance` in a test file as ``class TestMine(SourceConformance)`` and give it a

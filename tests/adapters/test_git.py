@@ -21,15 +21,8 @@ from midas_devops.testing.source import HISTORY, Build, FakeSource, SourceConfor
 GIT = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false")
 
 
-def git(folder: Path, *arguments: str, **environ: str) -> str:
-    done = subprocess.run(
-        [*GIT, *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environ},
-    )
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -229,6 +222,20 @@ def test_a_link_that_leads_outside_is_refused_and_nothing_is_left(
         GitSource(root).export(GitSource(root).head(), tmp_path / "out")
     assert "leak" in refused.value.message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_another_folder_of_the_same_repository_is_kept(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repository", HISTORY, "services/orders")
+    (root / "docs" / "readme").symlink_to("../../../README.md")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "Link")
+    GitSource(root).export(GitSource(root).head(), tmp_path / "out")
+    assert str((tmp_path / "out" / "docs" / "readme").readlink()) == "../../../README.md"
+    (root / "docs" / "leak").symlink_to("../../../../outside")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "Leak")
+    with pytest.raises(ToolError):
+        GitSource(root).export(GitSource(root).head(), tmp_path / "second")
 
 
 @pytest.mark.parametrize("subfolder", ["..", "../other", "/etc", "infra/../.."])

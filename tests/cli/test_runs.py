@@ -132,6 +132,24 @@ def test_a_suggested_command_names_the_project_that_was_given(cli, waiting, proj
     assert "midas-devops --project orders runs approve" in said
 
 
+def test_infrastructure_is_planned_and_applied_by_its_folder(cli, project):
+    folder = project.root / "infra" / "staging"
+    folder.mkdir(parents=True)
+    (folder / "main.tf").write_text('resource "terraform_data" "a" {\n  input = "x"\n}\n')
+    settings = project.root / "midas.toml"
+    settings.write_text(
+        settings.read_text() + '[environments.staging.infrastructure]\nconfig = "infra/staging"\n'
+    )
+
+    planned = cli("infra", "plan", "infra/staging", "--json")
+    applied = cli("infra", "apply", "infra/staging/main.tf")
+    nothing_left = cli("infra", "plan", "infra/staging", "--json")
+
+    assert (planned.code, planned.json["environment"], planned.json["plan"]["add"]) == (0, "staging", 1)
+    assert (applied.code, "1 to add" in applied.out) == (0, True)
+    assert (nothing_left.code, nothing_left.json["plan"]["has_changes"]) == (0, False)
+
+
 def test_a_report_of_somebody_elses_deployment_is_put_on_record(cli, project):
     result = cli("report", "staging", "succeeded", "by hand", "--requested-by", "ana", "--json")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,17 @@ from midas_devops.knowledge.chunks import (
     split_lines,
 )
 
-SOURCES = ["a.tf", "a.tfvars", "a.md", "a.yml", ".github/workflows/a.yml", "Jenkinsfile", "a.log", "a.txt", "a.py"]
+SOURCES = [
+    "a.tf",
+    "a.tfvars",
+    "a.md",
+    "a.yml",
+    ".github/workflows/a.yml",
+    "Jenkinsfile",
+    "a.log",
+    "a.txt",
+    "a.py",
+]
 LINES = st.sampled_from(
     [
         'resource "aws_db_instance" "main" {',
@@ -75,7 +87,7 @@ def test_pieces_quote_their_lines_and_leave_none_out(source: str, lines: list[st
 def test_pieces_are_in_order_bounded_and_share_no_line(source: str, lines: list[str]) -> None:
     found = chunk_source(source, "\n".join(lines))
     assert all(len(piece.text) <= MAX_CHARS for piece in found)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         one_long_line = before.first_line == before.last_line == after.first_line == after.last_line
         assert before.last_line < after.first_line or one_long_line
 
@@ -126,7 +138,10 @@ output "url" {
 resource "null_resource" "x" {
 }
 """
-    assert [(first, last) for first, last, _ in pieces_of("infra/module/main.tf", text)] == [(1, 12), (14, 15)]
+    assert [(first, last) for first, last, _ in pieces_of("infra/module/main.tf", text)] == [
+        (1, 12),
+        (14, 15),
+    ]
     first = chunk_source("infra/module/main.tf", text)[0]
     assert first.context == "infra/module/main.tf: variable name, variable size, output url"
 
@@ -135,7 +150,7 @@ resource "null_resource" "x" {
     "inside",
     [
         'policy = "{ not a brace"',
-        "policy = <<EOT\n}\nresource \"a\" \"b\" {\nEOT",
+        'policy = <<EOT\n}\nresource "a" "b" {\nEOT',
         'name = "${lookup({ a = "}" }, "a")}"',
         "/* } */",
         "# }",
@@ -152,7 +167,9 @@ def test_braces_that_close_nothing_do_not_end_a_block(inside: str) -> None:
     assert found[1][2].startswith('resource "x" "two"')
 
 
-@pytest.mark.parametrize("broken", ["tags = {", 'name = "open', "text = <<EOT", "/* never closed", "list = ["])
+@pytest.mark.parametrize(
+    "broken", ["tags = {", 'name = "open', "text = <<EOT", "/* never closed", "list = ["]
+)
 def test_a_broken_block_does_not_swallow_the_next(broken: str) -> None:
     text = f'resource "x" "one" {{\n  {broken}\n}}\n\n# Second.\nresource "x" "two" {{\n  a = 1\n}}\n'
     found = pieces_of("main.tf", text)

@@ -108,7 +108,7 @@ def test_what_is_folded_has_no_lines_and_cannot_be_quoted() -> None:
 
 
 def test_a_line_of_the_log_that_looks_like_a_mark_moves_no_numbers() -> None:
-    text = "first line\n… 100 lines cut (7–9) …\nthe real error"  # noqa: RUF001
+    text = "first line\n… 100 lines cut (7–9) …\nthe real error"
     kept, _ = check_claims([claim(quote="the real error", first_line=3, last_line=3)], {SOURCE: text})
     assert len(kept) == 1
 

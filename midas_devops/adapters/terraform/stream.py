@@ -219,6 +219,10 @@ def _lock_holder(detail: str) -> str:
     if not found:
         return ""
     fields = dict(re.findall(r"^\s+(\w+):[ \t]+(\S.*?)\s*$", info, re.MULTILINE))
+    held = re.search(r"already locked: ID=(\S+)", detail)
+    if held and held[1] != fields.get("ID"):
+        # Up to Terraform 1.11 the http backend describes the lock that was refused, not the one in its way.
+        return f"somebody else (lock {held[1]})"
     who, what = fields.get("Who", "somebody"), fields.get("Operation", "").removeprefix("OperationType")
     parts = [who, f"for {what.lower()}" if what else "", _age(fields.get("Created", ""))]
     lock_id = f"(lock {fields['ID']})" if "ID" in fields else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,7 +24,10 @@ def doctor(session: Session) -> int:
     """
     from midas_devops.interfaces.cli.checkup import check_up
 
-    checks = check_up(session.root)
+    checks = [
+        replace(check, detail=session.redact(check.detail), fix=session.redact(check.fix))
+        for check in check_up(session.root)
+    ]
     usable = all(check.status != "failed" for check in checks)
     if session.json:
         print_json({"ok": usable, "checks": [asdict(check) for check in checks]})

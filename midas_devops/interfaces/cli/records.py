@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from midas_devops.errors import UsageError
 
 if TYPE_CHECKING:
-    from midas_devops.config import Settings
     from midas_devops.interfaces.cli.session import Session
     from midas_devops.ports.artifacts import Artifacts
     from midas_devops.records import Reader
@@ -21,9 +21,14 @@ class Records:
     """The ledger and the artifacts of one project, as the contract's JSON."""
 
     reader: Reader
-    artifacts: Artifacts
-    settings: Settings
-    suggest_list: str
+    session: Session
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """Opened when needed: looking at a list creates no folder."""
+        from midas_devops.adapters.artifacts import open_artifacts
+
+        return open_artifacts(self.session.settings.storage.artifacts, self.session.root)
 
     def runs(self, *, environment: str = "", limit: int = 50) -> list[dict[str, Any]]:
         """Summaries, newest first."""
@@ -42,7 +47,7 @@ class Records:
             known = [row.run_id for row in self.reader.runs(limit=200)]
             raise UsageError(
                 f"looked for run '{run_id}': there is none, or several begin like this",
-                hint=did_you_mean(run_id, known) or f"see {self.suggest_list}",
+                hint=did_you_mean(run_id, known) or f"see '{self.session.suggest('runs list')}'",
                 location=run_id,
             )
         return run_json(self.reader, self.artifacts, row)
@@ -51,7 +56,7 @@ class Records:
         """What runs where."""
         from midas_devops.records import environments_json
 
-        return environments_json(self.reader, self.settings)
+        return environments_json(self.reader, self.session.settings)
 
     def prune_private(self) -> int:
         """Delete private artifacts; the number of bytes freed."""
@@ -61,17 +66,10 @@ class Records:
 @contextmanager
 def open_records(session: Session) -> Iterator[Records]:
     """Open the project's records. Raises ``ConfigError`` and ``StorageError``."""
-    from midas_devops.adapters.artifacts import open_artifacts
     from midas_devops.adapters.sql.reading import open_ledger_for_reading
 
-    storage = session.settings.storage
-    reader = open_ledger_for_reading(storage.url, session.root)
+    reader = open_ledger_for_reading(session.settings.storage.url, session.root)
     try:
-        yield Records(
-            reader=reader,
-            artifacts=open_artifacts(storage.artifacts, session.root),
-            settings=session.settings,
-            suggest_list=session.suggest("runs list"),
-        )
+        yield Records(reader, session)
     finally:
         reader.close()

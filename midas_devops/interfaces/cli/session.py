@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from midas_devops.errors import UsageError
+from midas_devops.errors import ConfigError, UsageError
 from midas_devops.interfaces.cli.failures import StoppedError
 from midas_devops.interfaces.wording import command as command_line
 
@@ -101,9 +101,15 @@ class Session:
 
     @cached_property
     def _redactor(self) -> Redactor:
+        from midas_devops.config import Settings
         from midas_devops.safety.redaction import Redactor
 
-        return Redactor.from_environment(os.environ, self.settings_or_defaults)
+        try:
+            settings = self.settings_or_defaults
+        except ConfigError:
+            # What only reads a log works beside a broken midas.toml: the environment is known all the same.
+            settings = Settings()
+        return Redactor.from_environment(os.environ, settings)
 
     def agent(self, on_event: Callable[[RunEvent], None] | None = None) -> DevOpsAgent:
         """The agent of this project, for use in a ``with`` block."""

@@ -163,4 +163,10 @@ def tool_environment() -> dict[str, str]:
     """Our environment, with this interpreter's programs first on PATH, as an activated one has them."""
     programs = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PATH": f"{programs}{os.pathsep}{path}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{path}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # The example's tests need no plugin, and those of this installation take seconds to load.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }

@@ -91,7 +91,7 @@ def _what_next(screen: Screen, project: DemoProject) -> None:
     screen.facts(
         [
             ("look", f"{program} runs list"),
-            ("ask", f"{program} knowledge search 'no such column' -k 3"),
+            ("learn", f"{program} knowledge add docs infra, then knowledge search 'no such column' -k 3"),
             ("release", f"{program} deploy staging v1.0.0"),
             ("change", f"edit {project}/infra/staging/main.tf, then {program} infra plan infra/staging"),
             ("your own", "midas-devops init, in your repository"),

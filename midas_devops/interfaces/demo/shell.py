@@ -60,9 +60,8 @@ class Shell:
 
     def tool(self, module: str, *words: str, folder: Path) -> Finished:
         """``python -m module …`` in a folder; it has to succeed."""
-        ended = self._run(
-            f"python -m {module} {shlex.join(words)}", [sys.executable, "-m", module, *words], folder
-        )
+        line = f"python -m {module} {shlex.join(words)}"
+        ended = self._run(line, [sys.executable, "-m", module, *words], folder)
         return self._expect(ended, (0,))
 
     def _expect(self, ended: Finished, expect: Sequence[int]) -> Finished:

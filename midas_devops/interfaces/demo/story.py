@@ -15,6 +15,8 @@ from midas_devops.interfaces.demo.shell import DemoFailedError, Finished, Shell
 
 REQUESTED_BY = "demo developer"
 TRUE_CAUSE = "no such column: currency"
+MISLEADING = ("network_or_timeout", "resource_exhaustion", "test_failure", "unknown")
+"""Categories that would send a person the wrong way."""
 DATABASE = "module.database.terraform_data.database"
 _SUCCEEDED, _WAITS, _BLOCKED, _ROLLED_BACK = 0, 3, 4, 5
 
@@ -189,6 +191,8 @@ class Story:
         self._check(TRUE_CAUSE in quoted, f"the diagnosis quotes '{TRUE_CAUSE}'")
         named = json.dumps([diagnosis.get("summary"), diagnosis.get("causes")])
         self._check(TRUE_CAUSE in named, f"the diagnosis names '{TRUE_CAUSE}' as the cause")
+        category = diagnosis.get("category")
+        self._check(category not in MISLEADING, f"a missing column is not taken for {category}")
 
     def _serves(self, environment: str, version: str) -> None:
         said = self._get(environment, "/version")

@@ -26,7 +26,7 @@ def show_summary(shell: Shell, screen: Screen, failed_run: str) -> None:
         for ended in shell.finished
         if "run_id" in ended.document and "environment" in ended.document
     }
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(header_style="bold")
     for column in ("run", "what", "status", "exit", "took"):
         table.add_column(column, no_wrap=column != "status")
     for row in reversed(listed):

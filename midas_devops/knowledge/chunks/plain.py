@@ -29,7 +29,7 @@ def chunk_log(lines: list[str], where: str) -> Iterator[Piece]:
 
 def chunk_jenkinsfile(lines: list[str], where: str) -> Iterator[Piece]:
     """One piece per stage."""
-    starts = [(n, match.group(1)) for n, line in enumerate(lines) if (match := _STAGE.match(line))]
+    starts = [(n, f"stage {match.group(1)}") for n, line in enumerate(lines) if (match := _STAGE.match(line))]
     yield from _named(lines, starts, where)
 
 

@@ -9,6 +9,8 @@ _TEST = Category.TEST_FAILURE
 _UNKNOWN = Category.UNKNOWN
 
 RUNNER_SHAPES: tuple[Shape, ...] = (
+    shape("shell", 66, _UNKNOWN, "A shell script failed", r"^(?:\S+: )?(?:\S+: )?line \d+: \S.*: \S|^(?:ba|z|da)?sh: (?:\d+: )?\S+: (?!line )\S",
+          before=3, after=3, fixed=False),
     shape("test", 68, _TEST, "A test failed", r"^\s*--- FAIL: (\S+)", before=5, after=7, in_test=True),
     shape("test", 69, _TEST, "A test failed", r"^\s*[\w./-]+_test\.go:\d+: (.+)", before=3, after=6, in_test=True),
     shape("test", 70, _TEST, "A test failed", r"^\s*Error Trace:\s", before=2, after=8, in_test=True),

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from midas_devops.context.signals import HINT, signal_of
 from midas_devops.domain.evidence import Category
 from midas_devops.knowledge.catalogue import Catalogue, Entry, load_catalogue
 from midas_devops.knowledge.structure.candidate import Candidate, Reader
 from midas_devops.knowledge.structure.compilers import COMPILER_SHAPES, COMPILER_WRAPPERS
-from midas_devops.knowledge.structure.generic import GenericReader
+from midas_devops.knowledge.structure.generic import GenericReader, category_of_words
 from midas_devops.knowledge.structure.infrastructure import PlaybookReader, TerraformReader
 from midas_devops.knowledge.structure.jvm import BuildToolReader, StackTraceReader
 from midas_devops.knowledge.structure.lines import Line, interesting_words, line_of
@@ -94,7 +95,7 @@ class Scan:
         if line is not None and line.no not in best and (entries := self._known(line.text)):
             best[line.no] = Candidate(
                 anchor=line.no, text=line.text.strip(), kind="catalogue", score=0.0, category=Category.UNKNOWN,
-                is_warning=line.mark == "warning",
+                is_warning=line.mark == "warning" or signal_of(line.marked).strength <= HINT,
             )  # fmt: skip
             _name(best[line.no], entries)
         for candidate in best.values():
@@ -102,6 +103,9 @@ class Scan:
                 candidate.score = max(candidate.score, 74.0) + 8
             if candidate.kind != "catalogue":
                 _name(candidate, self._known(candidate.matching or candidate.text))
+            if candidate.category is Category.UNKNOWN and not candidate.is_wrapper:
+                candidate.category, cause = category_of_words(candidate.matching or candidate.text)
+                candidate.cause = cause or candidate.cause
             self._report.settle(candidate)
             self._hold(candidate)
 

@@ -13,6 +13,10 @@ _STEP = re.compile(
 )
 _SCRIPT_LISTING = re.compile(r"##\[group\](?:Run |Operating System|Runner Image|GITHUB_TOKEN)")
 _END_OF_LISTING = re.compile(r"##\[endgroup\]")
+# What closes a listing where its end mark is missing: after its settings comes a line that is none.
+_SETTINGS = re.compile(r"^(?:shell:|with:|env:)")
+_LONGEST_LISTING = 60
+_SETTING = re.compile(r"^(?:shell:|with:|env:|\s+\S+:|\s*$|##\[)")
 # The job or a step said that it failed. None of these says why.
 FAILURE_POINT = re.compile(
     r"##\[error\]|^(?:Error: )?Process completed with exit code [1-9]|^make(?:\[\d+\])?: \*\*\* "
@@ -46,6 +50,10 @@ class Place:
     step: int = 0
     steps_seen: bool = False
     in_listing: bool = False
+    listed: int = 0
+    """Lines of the current listing."""
+    in_settings: bool = False
+    """True in the part of a listing that names its inputs and variables."""
     in_epilogue: bool = False
     epilogue_from: int = 0
     failed_steps: dict[int, int] = field(default_factory=dict)
@@ -62,6 +70,8 @@ class Place:
         text = line.marked
         if text.startswith(("##[", "[Pipeline]")) or "section_start" in text:
             self._marker(text)
+        if self.in_listing and not line.echoed:
+            self._listing(text)
         if self.in_listing or line.echoed:
             return False
         if _XTRACE.match(text):
@@ -74,6 +84,13 @@ class Place:
         self._epilogue(line)
         return True
 
+    def _listing(self, text: str) -> None:
+        self.listed += 1
+        if (self.in_settings and not _SETTING.match(text)) or self.listed > _LONGEST_LISTING:
+            self.in_listing = self.in_settings = False
+        elif _SETTINGS.match(text):
+            self.in_settings = True
+
     def _marker(self, text: str) -> None:
         if _STEP.search(text):
             self.step += 1
@@ -81,7 +98,7 @@ class Place:
             if not text.startswith(("##[group]Post", "[Pipeline] { (Declarative: Post")):
                 self.in_epilogue = False
         if _SCRIPT_LISTING.search(text):
-            self.in_listing = True
+            self.in_listing, self.in_settings, self.listed = True, False, 0
         elif _END_OF_LISTING.search(text) or text.startswith("##[error]"):
             self.in_listing = False
         if _STEP_OUTCOME.search(text):

@@ -49,7 +49,7 @@ def _standing(candidate: Candidate, place: Place, failing: int | None, total: in
     if candidate.is_warning:
         points -= 26
     if candidate.kind != "wrapper" and _HARMLESS.search(candidate.text[:400]):
-        points -= 24
+        points -= 24 + max(0.0, candidate.score - 60)
     if failing is not None and place.closed_by_markers:
         points += _by_step(candidate, place, failing)
     elif place.failure_points:

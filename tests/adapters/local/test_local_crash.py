@@ -53,7 +53,13 @@ def test_a_service_outlives_the_process_that_deployed_it(place: Place) -> None:
     assert place.answer()[1] == pid
 
 
-@pytest.mark.parametrize("moment", range(DURABLE_STEPS))
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(moment, marks=[] if moment % 4 == 0 else [pytest.mark.slow])
+        for moment in range(DURABLE_STEPS)
+    ],
+)
 def test_killed_at_any_step_the_next_call_ends_with_one_service(place: Place, moment: int) -> None:
     first, second = place.release("v1"), place.release("v2")
     place.deploy(first)

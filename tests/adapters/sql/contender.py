@@ -19,15 +19,15 @@ from midas_devops.ports.ledger import RunRow
 from midas_devops.safety.lease import LeaseKeeper
 from midas_devops.safety.processes import this_process
 
-NOW = datetime.now(UTC)
 LAPSE = timedelta(seconds=30)
 
 
 def act(ledger: SqlLedger, action: str, number: int) -> Any:
+    now = datetime.now(UTC)
     if action == "lease":
-        return ledger.acquire("env:staging", f"run-{number}", this_process(), NOW, LAPSE).token
+        return ledger.acquire("env:staging", f"run-{number}", this_process(), now, LAPSE).token
     if action == "approval":
-        return len(ledger.consume_approvals("run-1", "d" * 64, 1, NOW))
+        return len(ledger.consume_approvals("run-1", "d" * 64, 1, now))
     if action == "approve":
         ledger.record_approval(
             Approval(
@@ -35,11 +35,11 @@ def act(ledger: SqlLedger, action: str, number: int) -> Any:
                 digest="d" * 64,
                 by=f"person-{number}",
                 reason="read it",
-                given_at=NOW,
-                expires_at=NOW + timedelta(hours=1),
+                given_at=now,
+                expires_at=now + timedelta(hours=1),
             )
         )
-        return len(ledger.consume_approvals("run-1", "d" * 64, 8, NOW))
+        return len(ledger.consume_approvals("run-1", "d" * 64, 8, now))
     if action == "effect":
         return ledger.begin("run-1", "run-1/digest/apply", "apply").state
     if action == "open":
@@ -48,7 +48,7 @@ def act(ledger: SqlLedger, action: str, number: int) -> Any:
             operation="deploy_release",
             environment="staging",
             status="running",
-            started_at=NOW,
+            started_at=now,
             requested_by=f"person-{number}",
         )
         ledger.open_run(row)

@@ -21,7 +21,6 @@ from midas_devops.testing.ledger_values import applied, approval, block, deploym
 from tests.adapters.sql.conftest import Place
 
 URL = "sqlite:///.midas/midas.db"
-NOW = datetime.now(UTC)
 
 
 def test_a_ledger_that_does_not_exist_is_empty_and_is_not_created(tmp_path: Path) -> None:
@@ -58,9 +57,9 @@ def test_a_reader_answers_as_the_ledger_does(place: Place, open_ledger: Callable
     ledger.open_run(run_row())
     ledger.begin("run-1", "k", "apply")
     ledger.record_approval(approval())
-    ledger.acquire("env:staging", "run-1", this_process(), NOW, timedelta(seconds=30))
+    ledger.acquire("env:staging", "run-1", this_process(), datetime.now(UTC), timedelta(seconds=30))
     number = ledger.record_deployment(deployment("aaa"))
-    ledger.set_verified(number, True, NOW)
+    ledger.set_verified(number, True, datetime.now(UTC))
     ledger.block_version(block("bbb"))
     ledger.record_apply(applied("aaa"))
     ledger.audit("run-1", "ana", "requested")
@@ -91,7 +90,7 @@ def test_reading_while_somebody_writes_does_not_wait(tmp_path: Path) -> None:
 def test_reading_sqlite_loads_neither_sqlalchemy_nor_psutil(tmp_path: Path) -> None:
     with closing(open_ledger(URL, tmp_path)) as ledger:
         ledger.open_run(run_row())
-        ledger.acquire("env:staging", "run-1", this_process(), NOW, timedelta(seconds=30))
+        ledger.acquire("env:staging", "run-1", this_process(), datetime.now(UTC), timedelta(seconds=30))
     code = (
         "import sys; from pathlib import Path\n"
         "from midas_devops.adapters.sql.reading import open_ledger_for_reading\n"
