@@ -69,7 +69,6 @@ class ChromaKnowledge:
         self._folder = folder
         self._embedder: Embedder | None = None
         self._index = LexicalIndex()
-        self._labels: tuple[LexicalIndex, dict[str, npt.NDArray[np.str_]]] | None = None
         self._warned = False
         self._guard = threading.RLock()
 
@@ -134,7 +133,7 @@ class ChromaKnowledge:
             if collection is None:
                 return []
             index = self._current(collection)
-            allowed = self._allowed(index, kinds, environment, provider)
+            allowed = index.allowed(kinds, environment, provider)
             by_words = index.search(query, pool, allowed)
             by_meaning, weight = self._dense(collection, index, query, pool, allowed)
             fused = fuse([(by_words, 1.0), (by_meaning, weight)])[: max(_POOL, 3 * k)]
@@ -188,32 +187,14 @@ class ChromaKnowledge:
         share = float(allowed.mean()) if len(allowed) else 0.0
         if share == 0.0:
             return [], 0.0
-        permitted = [index.rows[number].id for number in np.flatnonzero(allowed).tolist()]
         # A filter makes Chroma's search slower the more it leaves out: where much passes, asking for more and
         # choosing here is several times faster.
         if share >= _COMMON:
-            passes = set(permitted)
             near = chroma_store.nearest(collection, vector, min(int(1.5 * limit / share), _MOST))
-            return [name for name in near if name in passes][:limit], embedder.weight
-        return chroma_store.nearest(collection, vector, limit, among=permitted), embedder.weight
-
-    def _allowed(
-        self, index: LexicalIndex, kinds: tuple[str, ...], environment: str, provider: str
-    ) -> npt.NDArray[np.bool_] | None:
-        if not (kinds or environment or provider):
-            return None
-        if self._labels is None or self._labels[0] is not index:
-            columns = ("kind", "environment", "provider")
-            labels = {c: np.array([getattr(row, c) for row in index.rows], dtype=np.str_) for c in columns}
-            self._labels = (index, labels)
-        labels = self._labels[1]
-        allowed = np.ones(len(index.rows), np.bool_)
-        if kinds:
-            allowed &= np.isin(labels["kind"], kinds)
-        for column, value in (("environment", environment), ("provider", provider)):
-            if value:
-                allowed &= np.isin(labels[column], ("", value))
-        return allowed
+            passing = [name for name in near if name in index.place and allowed[index.place[name]]]
+            return passing[:limit], embedder.weight
+        among = [index.rows[number].id for number in np.flatnonzero(allowed).tolist()]
+        return chroma_store.nearest(collection, vector, limit, among=among), embedder.weight
 
     def _current(self, collection: Collection) -> LexicalIndex:
         """The words as of this state of the store; as of an earlier one while somebody is adding."""
@@ -247,9 +228,10 @@ class ChromaKnowledge:
         self._prepare()
         new: Metadata = {"format": FORMAT, "embedder": embedder.identity, "generation": uuid.uuid4().hex}
         with (
+            # The store before the guard, as in a search: two threads must not take them in turn.
             file_lock(self._folder / "lock", _WAIT_SECONDS),
-            self._guard,
             self._store.session(create=new) as collection,
+            self._guard,
         ):
             assert collection is not None  # noqa: S101  it was just created
             generation = chroma_store.generation_of(collection)

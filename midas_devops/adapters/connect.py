@@ -47,7 +47,7 @@ def connect(
 
     variables = dict(os.environ if environ is None else environ)
     redactor = Redactor.from_environment(variables, settings)
-    ledger = open_ledger(settings.storage.url, root)
+    ledger = open_ledger(settings.storage.url, root, redactor=redactor)
     artifacts = open_artifacts(settings.storage.artifacts, root)
     source = GitSource(root)
     return Ports(

@@ -22,7 +22,7 @@ MAX_EVENTS: Final = 6000
 MAX_PER_SHAPE: Final = 1200
 MAX_WEAK_PER_SHAPE: Final = 24
 EARLY_WINDOWS: Final = 300
-LATE_EVENTS: Final = 60
+LATE_EVENTS: Final = 24
 LINE_BYTES: Final = 1200
 """Longest line remembered as context."""
 

@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from midas_devops.knowledge.words import terms
 if TYPE_CHECKING:
     from bm25s import BM25  # type: ignore[import-untyped]
 
+Mask = npt.NDArray[np.bool_]
 FORMAT = 2
 _POINTER = "current"
 
@@ -106,12 +108,11 @@ class LexicalIndex:
 
     def updated(self, generation: str, rows: Iterable[Row], texts: Mapping[str, str]) -> LexicalIndex:
         """The index over ``rows``: ``texts`` holds the text of each id that is new here."""
-        place = {row.id: number for number, row in enumerate(self.rows)}
         vocabulary = dict(self._vocabulary)
         kept = sorted(rows, key=lambda row: row.id)
         documents: list[npt.NDArray[np.int32]] = []
         for row in kept:
-            known = place.get(row.id)
+            known = self.place.get(row.id)
             if row.id in texts or known is None:
                 found = terms(texts[row.id])
                 ids = [vocabulary.setdefault(word, len(vocabulary)) for word in found]
@@ -142,7 +143,7 @@ class LexicalIndex:
         self._bm25 = BM25()
         self._bm25.index((documents, dict(self._vocabulary)), show_progress=False)
 
-    def search(self, query: str, limit: int, allowed: npt.NDArray[np.bool_] | None = None) -> list[str]:
+    def search(self, query: str, limit: int, allowed: Mask | None = None) -> list[str]:
         """Ids, best first; equal scores by id. ``allowed`` masks rows. Nothing in common: not in the list."""
         known = [self._vocabulary[word] for word in terms(query) if word in self._vocabulary]
         if self._bm25 is None or not known:
@@ -158,6 +159,39 @@ class LexicalIndex:
         best = np.flatnonzero(scores >= least)
         order = best[np.argsort(-scores[best], kind="stable")][:limit]
         return [self.rows[number].id for number in order.tolist()]
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The number of each row, by its id."""
+        return {row.id: number for number, row in enumerate(self.rows)}
+
+    def allowed(self, kinds: Collection[str], environment: str, provider: str) -> Mask | None:
+        """Which rows are of these kinds and do not belong to another environment or provider; None: all."""
+        if not (kinds or environment or provider):
+            return None
+        mask = np.ones(len(self.rows), np.bool_)
+        for column, values in (
+            ("kind", kinds),
+            ("environment", ("", environment) if environment else ()),
+            ("provider", ("", provider) if provider else ()),
+        ):
+            if values:
+                chosen = [
+                    self._labelled[column][value] for value in values if value in self._labelled[column]
+                ]
+                mask &= np.logical_or.reduce(chosen) if chosen else False
+        return mask
+
+    @cached_property
+    def _labelled(self) -> dict[str, dict[str, Mask]]:
+        columns: dict[str, dict[str, Mask]] = {"kind": {}, "environment": {}, "provider": {}}
+        for number, row in enumerate(self.rows):
+            for column, masks in columns.items():
+                value = getattr(row, column)
+                if value not in masks:
+                    masks[value] = np.zeros(len(self.rows), np.bool_)
+                masks[value][number] = True
+        return columns
 
     def sources(self) -> dict[str, list[Row]]:
         """The rows of each source."""

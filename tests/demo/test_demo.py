@@ -17,7 +17,7 @@ import pytest
 from midas_devops.interfaces.demo.services import services_of, stop_services
 
 PROGRAM = [sys.executable, "-c", "from midas_devops.interfaces.cli.main import main; main()"]
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     where = tmp_path_factory.mktemp("demo")
     process = start(where)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=540)
     folder = where / "midas-demo"
     left = [service.pid for service in services_of(folder)]
     stop_services(folder)

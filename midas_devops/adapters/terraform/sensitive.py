@@ -160,12 +160,19 @@ def _marked(value: Any, mark: Any) -> Iterator[str]:
 
 
 def _at(value: Any, path: list[_Step]) -> Any:
+    """The part of an attribute tree at ``path``; all of what is there where the path leads no further."""
+    value = _unwrapped(value)
     for step in path:
         key = step.value.get("value") if isinstance(step.value, dict) else step.value
-        if isinstance(value, dict):
-            value = value.get(key)
+        if isinstance(value, dict) and key in value:
+            value = _unwrapped(value[key])
         elif isinstance(value, list) and isinstance(key, int | float) and 0 <= key < len(value):
-            value = value[int(key)]
+            value = _unwrapped(value[int(key)])
         else:
             return value
     return value
+
+
+def _unwrapped(value: Any) -> Any:
+    """State files write a value of no fixed type with its type beside it."""
+    return value["value"] if isinstance(value, dict) and value.keys() == {"value", "type"} else value

@@ -13,7 +13,6 @@ from midas_devops.interfaces.wording import (
     counts,
     elapsed,
     next_steps,
-    number,
     plain,
     release_line,
     status_of,
@@ -72,7 +71,7 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
     yield "run", f"{run.get('run_id', '')}" + (f"  {took}" if took else "")
     if run.get("url"):
         yield "url", plain(run["url"])
-    yield from _plan_rows(run.get("plan") or {})
+    yield from _plan_rows(run.get("plan") or {}, asked=bool((run.get("pending") or {}).get("addresses")))
     yield from _gate_rows(run)
     said = (run.get("report") or {}).get("summary") or run.get("reason")
     if said and not run.get("diagnosis") and not run.get("pending"):
@@ -85,14 +84,15 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
         yield "report", report
 
 
-def _plan_rows(plan: Json) -> Iterator[Row]:
+def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
     from rich.text import Text
 
     if not plan:
         return
     release = plan.get("release")
     yield "plan", release_line(release) if release else counts(plan)
-    protected = list(plan.get("protected") or ())
+    # The question names the same addresses.
+    protected = [] if asked else list(plan.get("protected") or ())
     for position, address in enumerate(protected[:_MOST_ADDRESSES]):
         yield "guarded" if position == 0 else "", Text(plain(address), style="red")
     if len(protected) > _MOST_ADDRESSES:
@@ -125,7 +125,7 @@ def _pending_rows(pending: Json) -> Iterator[Row]:
     for position, address in enumerate(addresses[:_MOST_ADDRESSES]):
         yield "lets go" if position == 0 else "", Text(plain(address), style="red")
     if total > min(len(addresses), _MOST_ADDRESSES):
-        yield "", f"… {number(total, 'address')} in all" if total != 1 else ""
+        yield "", f"… {total} addresses in all"
     yield "digest", str(pending.get("digest", ""))
     if pending.get("expires_at"):
         yield "until", clock(pending["expires_at"])

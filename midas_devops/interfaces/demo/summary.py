@@ -28,14 +28,15 @@ def show_summary(shell: Shell, screen: Screen, failed_run: str) -> None:
     }
     table = Table(header_style="bold")
     for column in ("run", "what", "status", "exit", "took"):
-        table.add_column(column, no_wrap=column != "status")
+        table.add_column(column, no_wrap=True)
     for row in reversed(listed):
         run = documents.get(str(row.get("run_id")), row)
-        tone, mark, sentence = status_of(run)
+        tone, mark, _ = status_of(run)
+        status = str(run.get("status", "")).replace("_", " ")
         table.add_row(
             str(row.get("run_id")),
             title(run),
-            Text(f"{mark} {sentence}", style=_STYLE[tone]),
+            Text(f"{mark} {status}", style=_STYLE[tone]),
             str(run.get("exit_code", "")),
             elapsed(run),
         )

@@ -159,7 +159,7 @@ def test_a_lock_of_somebody_else_is_named_and_not_broken(
     assert plan.failure.code == "state_locked"
     named = plan.failure.lock_holder
     assert "(lock 5f3c)" in named
-    # Terraform up to 1.11 does not pass on who holds a lock of this backend; then nobody else is named either.
+    # Terraform up to 1.11 does not pass on who holds a lock of this backend; then nobody is named.
     assert named.startswith(("ana@build-7 for plan since 2026-01-31 18:10:41 UTC, for ", "somebody else "))
     assert json.loads(server.lock)["ID"] == "5f3c"
 
