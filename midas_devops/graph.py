@@ -28,6 +28,12 @@ RECURSION_LIMIT = 200
 """Enough for every budgeted loop of one run."""
 
 
+def mermaid() -> str:
+    """The graph as a Mermaid diagram. Drawing calls no node, so nothing is connected."""
+    nothing: Ports = object.__new__(Ports)
+    return build_graph(nothing, Settings()).compile().get_graph().draw_mermaid()
+
+
 def build_graph(ports: Ports, policy: Settings) -> StateGraph[DevOpsState, None, DevOpsInput, DevOpsOutput]:
     """The uncompiled graph over these ports. Compile it with a checkpointer to be able to ask a person."""
     graph: StateGraph[DevOpsState, None, DevOpsInput, DevOpsOutput] = StateGraph(
@@ -35,7 +41,7 @@ def build_graph(ports: Ports, policy: Settings) -> StateGraph[DevOpsState, None,
     )
 
     def add(name: str, body: Body, effect: str) -> None:
-        node = as_step(name, body, ports, policy)
+        node = as_step(name, body, ports, policy, writes=effect == "write")
         graph.add_node(name, node, metadata={"effect": effect})
 
     graph.add_node("receive", receive(ports), metadata={"effect": "pure"})

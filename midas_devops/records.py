@@ -63,7 +63,7 @@ def run_json(reader: Reader, artifacts: Artifacts, row: RunRow) -> Json:
         "plan": _plan(artifacts, record, planned),
         "gates": (record.get("gates") or {}).get("gates", []),
         "pending": record.get("pending") or None,
-        "approvals": _approvals(record),
+        "approvals": record.get("answers", []),
         "outcome": outcome or None,
         "verification": record.get("verification") or None,
         "diagnosis": record.get("diagnosis") or None,
@@ -136,7 +136,14 @@ def _protected(artifacts: Artifacts, planned: Json) -> list[str]:
 
 def _effects(reader: Reader, row: RunRow, record: Json, status: RunStatus) -> list[Json]:
     effects = [
-        {"key": effect.key, "what": effect.what, "state": effect.state}
+        {
+            "key": effect.key,
+            "what": effect.what,
+            "state": effect.state,
+            "begun_at": _time(effect.begun_at),
+            "ended_at": _time(effect.ended_at),
+            "receipt": {key: effect.receipt[key] for key in ("ok", "summary") if key in effect.receipt},
+        }
         for effect in reader.effects(row.run_id)
     ]
     planned = record.get("change_plan") or {}
@@ -145,10 +152,6 @@ def _effects(reader: Reader, row: RunRow, record: Json, status: RunStatus) -> li
         key = f"{row.run_id}/{record.get('digest', '')[:16]}"
         effects.append({"key": key, "what": planned["summary"], "state": "not_begun"})
     return effects
-
-
-def _approvals(record: Json) -> list[Json]:
-    return [line for line in record.get("timeline", []) if line["node"] == "record_review"]
 
 
 def _artifacts(record: Json, planned: Json, outcome: Json) -> Json:

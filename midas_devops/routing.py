@@ -28,11 +28,14 @@ def _failed(state: DevOpsState) -> bool:
     return not outcome.get("ok", True)
 
 
+def _unverified(state: DevOpsState) -> bool:
+    return bool((state.get("verification") or {}).get("verdict", "passed") != "passed")
+
+
 def after_retrieve(state: DevOpsState) -> Literal["plan", "summarize", "report"]:
     if state.get("status"):
         return "report"
-    unverified = (state.get("verification") or {}).get("verdict", "passed") != "passed"
-    return "summarize" if _failed(state) or unverified else "plan"
+    return "summarize" if _failed(state) or _unverified(state) else "plan"
 
 
 def after_plan(state: DevOpsState) -> Literal["gate_check", "retrieve", "verify", "report"]:
@@ -60,7 +63,7 @@ def after_review(
         return "report"
     if state.get("pending"):
         return "human_review"
-    if (state.get("recovery") or {}).get("kind") == "escalate":
+    if _failed(state) or _unverified(state):  # an escalation was answered with: try again
         return "rollback" if state["request"]["operation"] == "deploy_release" else "plan"
     return effect_of(state)
 

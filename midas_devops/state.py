@@ -51,6 +51,8 @@ class DevOpsState(DevOpsInput, DevOpsOutput, total=False):
     """How many people must allow the current digest; 0 when nobody is asked."""
     review: Json
     """domain.approval.Review, the last answer"""
+    answers: list[Json]
+    """Every answer that was taken: {at, decision, by, reason, digest}"""
     approved: Json
     """{digest, effect, plan_json}: what the first effect of this run was allowed for"""
     outcome: Json

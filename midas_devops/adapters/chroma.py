@@ -106,6 +106,8 @@ class ChromaKnowledge:
     def add_incident(self, incident: Incident) -> None:
         """Keep a resolved failure; the same run again replaces it."""
         source, entries = incident_entries(incident, self._redact)
+        if not entries:
+            return
         embedder = self._choose()
         with self._writing(embedder) as (collection, index):
             if not is_complete(index.sources().get(source, []), entries[0].row.file):

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from midas_devops.errors import ConfigError, MidasError, StorageError
 from midas_devops.knowledge.embedders import Floats
 from midas_devops.knowledge.entries import Metadata
-from midas_devops.safety.private import private_folder
+from midas_devops.safety.private import private_folder, storage_error
 
 if TYPE_CHECKING:
     import httpx
@@ -181,9 +181,14 @@ class ChromaStore:
                     hint="check that it runs and is version 1.x; without knowledge.url a folder is used",
                     location=self.where,
                 ) from error
+            if isinstance(error, OSError):
+                raise storage_error("use the knowledge base", self.where, error) from error
+            full = "disk is full" in seen
             raise StorageError(
                 f"The knowledge base in {self.where} could not be used: {seen}",
-                hint=f"move {self.where} away and run 'midas-devops knowledge add' again",
+                hint="free some space, then repeat the command"
+                if full
+                else f"move {self.where} away and run 'midas-devops knowledge add' again",
                 location=self.where,
             ) from error
 

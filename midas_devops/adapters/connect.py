@@ -18,7 +18,7 @@ from midas_devops.config import (
     Settings,
 )
 from midas_devops.errors import ConfigError
-from midas_devops.ports.bundle import Ports, RunEvent, silent
+from midas_devops.ports.bundle import OpenKnowledge, Ports, RunEvent, silent
 from midas_devops.safety.environment import child_environment
 from midas_devops.safety.redaction import Redactor
 
@@ -176,22 +176,19 @@ def _scan_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], ScanResults]:
     return scans
 
 
-def _knowledge(root: Path, settings: Settings, redactor: Redactor) -> Callable[[], KnowledgeBase | None]:
+def _knowledge(root: Path, settings: Settings, redactor: Redactor) -> OpenKnowledge:
     @cache
-    def knowledge() -> KnowledgeBase | None:
+    def opened() -> KnowledgeBase:
+        from midas_devops.adapters.chroma import ChromaKnowledge
+
+        return ChromaKnowledge(root, settings.knowledge, redact=redactor.text)
+
+    def knowledge(*, create: bool = False) -> KnowledgeBase | None:
         place = settings.knowledge
-        if not place.url and not (root / place.path).exists():
-            return None  # nothing was ever added: do not load a vector store for it
-        return open_knowledge(root, settings, redactor)
+        nothing_yet = not place.url and not (root / place.path).exists()
+        return None if nothing_yet and not create else opened()
 
     return knowledge
-
-
-def open_knowledge(root: Path, settings: Settings, redactor: Redactor) -> KnowledgeBase:
-    """The knowledge base, created when it does not exist."""
-    from midas_devops.adapters.chroma import ChromaKnowledge
-
-    return ChromaKnowledge(root, settings.knowledge, redact=redactor.text)
 
 
 def _tracker(settings: Settings, environ: Mapping[str, str]) -> Any:

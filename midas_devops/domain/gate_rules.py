@@ -95,7 +95,7 @@ def judge_tests(
     return _result(name, verdict, reason, reading)
 
 
-def judge_scan(  # noqa: PLR0917 - the order of judge_tests, and one more
+def judge_scan(
     name: str,
     reading: CountedFindings,
     commit: str,

@@ -28,7 +28,9 @@ class Entry(Value):
     retryable: bool
     links: tuple[str, ...]
     weight: float = 70
-    """How precise this is: 70 is a tool's own error, below 60 a consequence, above 75 leaves no doubt."""
+    """How precise this is: 70 is a tool's own error, above 75 leaves no doubt."""
+    consequence: bool = False
+    """True when it only follows from something else: any other failure in the log explains more."""
     settles: bool = False
     """True when it names the category even inside a test report or an installation: the machine's failure."""
     examples: tuple[str, ...]

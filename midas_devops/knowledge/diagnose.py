@@ -12,15 +12,19 @@ from midas_devops.errors import UnreadableError
 from midas_devops.knowledge.structure.advice import DEFAULT_CAUSES, DEFAULT_REMEDIES, is_retryable
 from midas_devops.knowledge.catalogue import load_catalogue
 from midas_devops.knowledge.structure.candidate import Candidate
-from midas_devops.knowledge.structure.generic import category_of_words, shortened
+from midas_devops.knowledge.structure.generic import category_of_words, name_by_words, shortened
 from midas_devops.knowledge.structure.lines import file_head, is_binary, lines_of_file, lines_of_text
-from midas_devops.knowledge.structure.scan import Scan, first_look
+from midas_devops.knowledge.structure.scan import Scan
 from midas_devops.knowledge.structure.weigh import ranked
 from midas_devops.ports.knowledge import Hit
 
 Redact = Callable[[str], str]
 
 _SPANS = 3
+_NAMED = 30
+"""How many candidates may come to be shown, or to contest the first."""
+_BUILD = 300
+"""Lines that the output of one package's build may have."""
 _ENOUGH = 30.0
 """Score below which a candidate says too little to conclude anything."""
 _ENOUGH_UNCONFIRMED = 44.0
@@ -47,7 +51,7 @@ def diagnose_file(
             return inconclusive("The log is empty: there is nothing to diagnose from.")
         if is_binary(head):
             return inconclusive("The file is not text: there is nothing to diagnose from.")
-        return _diagnose(lines_of_file(path, first_look()), name, redact, diagnostics, incidents)
+        return _diagnose(lines_of_file(path), name, redact, diagnostics, incidents)
     except OSError as error:
         raise UnreadableError(
             f"Diagnosing {name}: the log cannot be read ({error.strerror or error})",
@@ -65,7 +69,7 @@ def diagnose_lines(
     incidents: Sequence[Hit] = (),
 ) -> Diagnosis:
     """As :func:`diagnose_file`, of lines that are at hand, each with or without its ``\\n``."""
-    return _diagnose(lines_of_text(lines, first_look()), shown_as, redact, diagnostics, incidents)
+    return _diagnose(lines_of_text(lines), shown_as, redact, diagnostics, incidents)
 
 
 def inconclusive(summary: str) -> Diagnosis:
@@ -84,6 +88,8 @@ def _diagnose(
     if not scan.lines:
         return inconclusive("The log is empty: there is nothing to diagnose from.")
     order = ranked(found, scan.place, scan.lines)
+    for one in order[:_NAMED]:
+        name_by_words(one)
     if not order or _says_too_little(order[0], scan):
         return _nothing(order, scan, name, redact, diagnostics)
     return _conclude(order, scan, name, redact, incidents)
@@ -130,6 +136,8 @@ def _conclude(
     order: list[Candidate], scan: Scan, name: str, redact: Redact | None, incidents: Sequence[Hit]
 ) -> Diagnosis:
     top = order[0]
+    if _within_an_installation(top, order):
+        top.category = Category.DEPENDENCY_INSTALL
     shown = _distinct(order)
     category = top.category
     confidence = _confidence(top, order)
@@ -152,6 +160,14 @@ def _conclude(
         remedies=tuple(_redacted(remedy, redact) for remedy in remedies),
         sources=tuple(sources),
         verdict="conclusive",
+    )
+
+
+def _within_an_installation(top: Candidate, order: list[Candidate]) -> bool:
+    """Whether what does not compile is a dependency that was being installed."""
+    return top.category is Category.COMPILE_ERROR and any(
+        one.entry_id == "pip.build-failed" and one.step == top.step and 0 < one.anchor - top.anchor < _BUILD
+        for one in order
     )
 
 

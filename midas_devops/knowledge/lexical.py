@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,14 +133,29 @@ class LexicalIndex:
         return index
 
     def _build(self) -> None:
+        """What ``BM25.index`` does, in whole arrays: its loops take ten times as long, at every change."""
         if not self._vocabulary:
             return
         from bm25s import BM25
 
-        flat, bounds = self._words.tolist(), self._offsets.tolist()
-        documents = [flat[first:end] for first, end in pairwise(bounds)]
-        self._bm25 = BM25()
-        self._bm25.index((documents, dict(self._vocabulary)), show_progress=False)
+        bm25 = BM25()
+        count, lengths = len(self.rows), np.diff(self._offsets)
+        documents = np.repeat(np.arange(count), lengths)
+        pairs, times = np.unique(self._words.astype(np.int64) * count + documents, return_counts=True)
+        word, document = np.divmod(pairs, count)
+        holding = np.bincount(word, minlength=len(self._vocabulary))
+        rarity = np.log(1 + (count - holding + 0.5) / (holding + 0.5))
+        norm = bm25.k1 * (1 - bm25.b + bm25.b * lengths / lengths.mean())
+        bm25.scores = {
+            "data": (rarity[word] * times / (times + norm[document])).astype(np.float32),
+            "indices": document.astype(np.int32),
+            "indptr": np.concatenate([[0], np.cumsum(holding)]),
+            "num_docs": count,
+        }
+        bm25.nonoccurrence_array = None
+        bm25.vocab_dict = dict(self._vocabulary)
+        bm25.unique_token_ids_set = set(self._vocabulary.values())
+        self._bm25 = bm25
 
     def search(self, query: str, limit: int, allowed: Mask | None = None) -> list[str]:
         """Ids, best first; equal scores by id. ``allowed`` masks rows. Nothing in common: not in the list."""

@@ -29,8 +29,8 @@ def plan_release(step: Step, request: ReleaseRequest) -> Json:
         operation=Operation.DEPLOY_RELEASE,
         environment=request.environment,
         commit=target.sha,
-        summary=f"{change.from_version or 'nothing'} → {change.to_version} on {request.environment},"
-        f" {change.commits_total} commits",
+        summary=f"{change.from_version or 'nothing'} → {change.to_version} on {request.environment}"
+        f" ({change.commits_total} {'commit' if change.commits_total == 1 else 'commits'})",
         has_changes=not done,
         release=change,
         config_sha256=deploy_settings_sha256(step),

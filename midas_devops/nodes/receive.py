@@ -47,6 +47,7 @@ _NOTHING_YET: Json = {
     "digest": "",
     "approvals_needed": 0,
     "deployment_id": 0,
+    "answers": [],
     "retrieved": [],
     "evidence": [],
     "timeline": [],

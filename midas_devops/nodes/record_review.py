@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from midas_devops.config import Settings
 from midas_devops.domain.approval import Approval, Review, refusal
 from midas_devops.domain.changes import Pending
 from midas_devops.domain.runs import RunStatus
-from midas_devops.nodes.step import Step
+from midas_devops.nodes.step import AnyRequest, Step
+from midas_devops.ports.bundle import Ports
 from midas_devops.safety.people import groups_of
 from midas_devops.state import Json
 
@@ -20,13 +22,14 @@ def record_review(step: Step) -> Json:
     pending = Pending.model_validate(step.state["pending"])
     now = step.ports.clock()
     given = step.ports.ledger.approvals(step.run_id, pending.digest)
-    why_not = refuse(step, review, pending, tuple(approval.by for approval in given))
+    why_not = why_refused(step.ports, step.policy, step.request, step.run_id, review, pending)
     if why_not:
         step.audit("answer refused", actor=review.by, rule="3", why=why_not)
         expired = now >= datetime.fromisoformat(pending.expires_at)
         if expired or step.attempts("answers") >= MOST_ANSWERS:
             return step.result(why_not, status=RunStatus.BLOCKED, reason=why_not, pending={})
         return step.result(f"answer refused: {why_not}", reason=why_not, attempts=step.counted("answers"))
+    answers = [*step.state.get("answers", []), _answer(review, pending, now)]
     if review.decision == "reject":
         step.audit("rejected", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
         asked = pending.kind in ("approval", "confirm_destroy")
@@ -35,6 +38,7 @@ def record_review(step: Step) -> Json:
             status=RunStatus.REJECTED if asked else RunStatus.FAILED,
             reason=f"rejected by {review.by}: {review.reason}",
             pending={},
+            answers=answers,
         )
     step.ports.ledger.record_approval(
         Approval(
@@ -49,20 +53,34 @@ def record_review(step: Step) -> Json:
     step.audit("approved", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
     missing = pending.approvals_needed - len(given) - 1
     if missing > 0:
-        return step.result(f"approved by {review.by}; {missing} more needed", reason="", review={})
-    return step.result(f"approved by {review.by}: {review.reason}", reason="", pending={})
+        return step.result(f"approved by {review.by}; {missing} more needed", reason="", review={}, answers=answers)
+    return step.result(f"approved by {review.by}: {review.reason}", reason="", pending={}, answers=answers)
 
 
-def refuse(step: Step, review: Review, pending: Pending, given_by: tuple[str, ...]) -> str:
+def _answer(review: Review, pending: Pending, now: datetime) -> Json:
+    return {
+        "at": now.isoformat(timespec="seconds"),
+        "decision": review.decision,
+        "by": review.by,
+        "reason": review.reason,
+        "digest": pending.digest,
+        "kind": pending.kind,
+    }
+
+
+def why_refused(
+    ports: Ports, policy: Settings, request: AnyRequest, run_id: str, review: Review, pending: Pending
+) -> str:
     """Why this answer cannot be taken now; empty when it can."""
-    approvals = step.policy.approvals
+    approvals = policy.approvals
+    given = ports.ledger.approvals(run_id, pending.digest)
     return refusal(
         review,
         pending,
-        now=step.ports.clock(),
-        requested_by=step.request.requested_by,
+        now=ports.clock(),
+        requested_by=request.requested_by,
         approvers=approvals.approvers,
         groups_of_reviewer=groups_of(review.by),
-        may_self_approve=approvals.self_approve or not step.environment.is_production,
-        already_approved_by=given_by,
+        may_self_approve=approvals.self_approve or not policy.environment(request.environment).is_production,
+        already_approved_by=tuple(approval.by for approval in given),
     )

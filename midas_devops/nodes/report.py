@@ -38,12 +38,12 @@ def final_status(step: Step) -> RunStatus:
     if step.state.get("status"):
         return RunStatus(step.state["status"])
     outcome, verification, recovery = step.outcome, step.verification, step.recovery
-    if outcome is None:
-        return RunStatus.SUCCEEDED if step.state.get("change_plan") else RunStatus.FAILED
-    if not outcome.ok:
+    if outcome is not None and not outcome.ok:
         return RunStatus.FAILED
     if verification is not None and verification.verdict != "passed":
         return RunStatus.INCONCLUSIVE if verification.verdict != "failed" else RunStatus.FAILED
+    if outcome is None:
+        return RunStatus.SUCCEEDED if step.state.get("change_plan") else RunStatus.FAILED
     if recovery and recovery.kind is RecoveryKind.ROLLBACK:
         return RunStatus.ROLLED_BACK
     if recovery and recovery.kind is RecoveryKind.REVERT:
@@ -82,7 +82,7 @@ def _remember(step: Step, status: RunStatus) -> None:
         outcome=status,
     )
     try:
-        base = step.ports.knowledge()
+        base = step.ports.knowledge(create=True)
         if base is not None:
             base.add_incident(incident)
     except MidasError as broken:

@@ -14,6 +14,9 @@ SHOWN_CHARACTERS = 400
 
 def retrieve(step: Step) -> Json:
     """At most five shortened hits. A broken knowledge base degrades a run, it never stops one."""
+    failed = step.outcome is not None or step.verification is not None
+    if not failed and step.ports.model is None:
+        return step.result("nothing to look up before planning: no model would read it", retrieved=[])
     query = _query(step)
     try:
         base = step.ports.knowledge()

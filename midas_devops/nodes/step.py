@@ -22,7 +22,7 @@ from midas_devops.domain.runs import (
     RunStatus,
     parse_request,
 )
-from midas_devops.errors import BlockedError, UsageError
+from midas_devops.errors import BlockedError, ToolError, UsageError
 from midas_devops.ports.bundle import Ports, RunEvent
 from midas_devops.state import DevOpsState, Json
 
@@ -141,7 +141,7 @@ class Node(Protocol):
     def __call__(self, state: DevOpsState) -> Json: ...
 
 
-def as_step(name: str, body: Body, ports: Ports, policy: Settings) -> Node:
+def as_step(name: str, body: Body, ports: Ports, policy: Settings, *, writes: bool) -> Node:
     """Wrap a node's body: lease on the run, redaction, record, audit.
 
     A rule that blocks becomes the run's status; storage errors leave the graph, because a run that cannot
@@ -162,7 +162,9 @@ def as_step(name: str, body: Body, ports: Ports, policy: Settings) -> Node:
                 reason=_sentence(refused.message, refused.hint),
                 pending={},
             )
-        except UsageError as wrong:
+        except (UsageError, ToolError) as wrong:
+            if isinstance(wrong, ToolError) and writes:
+                raise  # how far the effect got is not known: resuming looks at the world
             update = step.result(
                 f"cannot go on: {wrong.message}",
                 status=RunStatus.FAILED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -52,6 +52,18 @@ class Leases(Protocol):
     def close(self) -> None: ...
 
 
+class OpenKnowledge(Protocol):
+    """Opens the knowledge base at first use: a store may be slow to load."""
+
+    def __call__(self, *, create: bool = False) -> KnowledgeBase | None:
+        """None when there is none yet, unless it is to be created."""
+        ...
+
+
+def no_knowledge(*, create: bool = False) -> None:
+    """There is no knowledge base, and none can be made."""
+
+
 def silent(_: RunEvent) -> None:
     """Nobody listens."""
 
@@ -79,8 +91,7 @@ class Ports:
     """(gate, the peers' results from state) → reader. Raises ``ConfigError``."""
     scans: Callable[[Gate, Mapping[str, Any]], ScanResults]
     pipelines: PipelineHost | None = None
-    knowledge: Callable[[], KnowledgeBase | None] = field(default=lambda: None)
-    """Opened at first use: a store may be slow to load."""
+    knowledge: OpenKnowledge = no_knowledge
     tracker: IssueTracker | None = None
     model: ChatModel | None = None
     clock: Callable[[], datetime] = _utc_now

@@ -3,7 +3,7 @@
 Subclass :class:`IacEngineConformance` in a test module and give it a ``subject`` fixture.
 """
 
-# ruff: noqa: S101, PT018, PLR2004 - a conformance suite is tests that ship
+# ruff: noqa: PT018 - a conformance suite is tests that ship
 from __future__ import annotations
 
 from contextlib import AbstractContextManager

@@ -8,7 +8,6 @@ An adapter's own test subclasses a suite and says how a result is published wher
         def publish(self, tmp_path, published): ...
 """
 
-# ruff: noqa: S101 - a conformance suite is tests that ship
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,14 @@ from midas_devops.errors import StorageError, ToolError
 
 STUBBORN = ["sh", "-c", "trap '' INT; echo ready; sleep 60 & wait; sleep 60"]
 GRACEFUL = ["sh", "-c", "trap 'echo bye; exit 3' INT; echo ready; while :; do sleep 0.05; done"]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A test run that was started in the background ignores Ctrl-C, and so would everything in it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:

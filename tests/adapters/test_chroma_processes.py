@@ -14,6 +14,7 @@ import pytest
 from midas_devops.adapters.chroma import ChromaKnowledge
 from midas_devops.config import Knowledge
 from midas_devops.errors import StorageError
+from midas_devops.ports.knowledge import Incident
 from midas_devops.testing.knowledge import hide_secret
 
 LEXICAL = Knowledge(embedder="lexical")
@@ -195,6 +196,27 @@ def test_lost_words_are_built_again_from_the_store(tmp_path: Path, knowledge: Ch
     assert other.search("alpha1x1", 5) == expected
     assert other.add(["alpha"]).unchanged == 3
     other.close()
+
+
+def test_an_incident_that_says_nothing_is_not_kept(knowledge: ChromaKnowledge) -> None:
+    parts = ("run_id", "environment", "error", "category", "cause", "remedy", "outcome")
+    knowledge.add_incident(Incident.model_validate(dict.fromkeys(parts, "")))
+    assert knowledge.search("error cause remedy") == []
+
+
+def test_text_that_is_no_unicode_is_kept_as_far_as_it_is(knowledge: ChromaKnowledge) -> None:
+    knowledge.add_incident(
+        Incident(
+            run_id="r",
+            environment="staging",
+            error="garbled \udcff output of the compiler",
+            category="unknown",
+            cause="a broken terminal",
+            remedy="none",
+            outcome="failed",
+        )
+    )
+    assert "garbled ? output" in knowledge.search("garbled output", 1)[0].text
 
 
 def test_only_the_owner_may_enter(tmp_path: Path, knowledge: ChromaKnowledge) -> None:

@@ -152,6 +152,19 @@ def test_without_git_it_says_what_to_install(root: Path, monkeypatch: pytest.Mon
     assert "install git" in refused.value.hint
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_a_repository_of_another_user_is_refused_with_the_way_to_trust_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "empty"))
+    for path in [root, *root.rglob("*")]:
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    assert not GitSource(root).available()
+    with pytest.raises(ToolError) as refused:
+        GitSource(root).resolve("v1.0.0")
+    assert "safe.directory" in refused.value.hint
+
+
 def test_variables_of_a_running_git_hook_do_not_lead_elsewhere(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

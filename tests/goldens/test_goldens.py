@@ -10,12 +10,12 @@ import pytest
 from midas_devops.config import Settings
 from midas_devops.context.prompts import prompts_folder, render
 from midas_devops.domain.approval import Review
-from midas_devops.graph import build_graph
+from midas_devops.graph import build_graph, mermaid
 from tests.goldens.golden import assert_golden
 
 
-def test_the_graph_is_the_picture(no_ports: Any) -> None:
-    assert_golden("graph.mmd", build_graph(no_ports, Settings()).compile().get_graph().draw_mermaid())
+def test_the_graph_is_the_picture() -> None:
+    assert_golden("graph.mmd", mermaid())
 
 
 def test_the_schemas_of_input_output_and_answer(no_ports: Any) -> None:

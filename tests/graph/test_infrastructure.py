@@ -108,6 +108,16 @@ def test_what_no_environment_names_is_production(cloud: Path, open_agent: Open) 
     assert (run.status, run.to_json()["environment"]) == ("awaiting_approval", "production")
 
 
+def test_no_flag_makes_a_configuration_another_environments(production: Path, open_agent: Open) -> None:
+    toml = production / "midas.toml"
+    toml.write_text(toml.read_text() + '\n[environments.sandbox]\nkind = "development"\n')
+    write(production, {"other/main.tf": TERRAFORM})
+    agent = open_agent(production)
+    for config in ("infra", "infra/main.tf", "other"):
+        with pytest.raises(UsageError):
+            agent.manage_infrastructure("apply", config, environment="sandbox")
+
+
 @pytest.mark.parametrize(
     ("moved", "change"),
     [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import pytest
 from hypothesis import given
@@ -144,6 +145,23 @@ class TestLexicalIndex:
         anew = index_of(texts)
         for query in ("queue", "orders bucket", "old text gone"):
             assert grown.search(query, 5) == anew.search(query, 5)
+
+    @given(st.lists(st.text("abc ", min_size=1), min_size=1, max_size=8), st.text("abc ", min_size=1))
+    def test_it_ranks_as_bm25s_builds_it(self, texts: list[str], query: str) -> None:
+        named = {f"{number:02}": text for number, text in enumerate(texts)}
+        counted = [terms(text) for text in named.values()]
+        index = index_of(named)
+        known = [term for term in terms(query) if any(term in document for document in counted)]
+        if not known:
+            assert index.search(query, 9) == []
+            return
+        theirs = bm25s.BM25()
+        theirs.index(counted, show_progress=False)
+        expected = theirs.get_scores(known)
+        ours = index.search(query, 9)
+        assert set(ours) == {name for name in named if expected[int(name)] > 0}
+        scores = [round(float(expected[int(name)]), 4) for name in ours]
+        assert scores == sorted(scores, reverse=True)
 
     def test_what_was_saved_is_loaded(self, tmp_path: Path) -> None:
         index = index_of({"a": "queue of orders", "b": "bucket"})

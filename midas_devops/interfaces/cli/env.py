@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from midas_devops.errors import UsageError
 from midas_devops.interfaces.cli.output import print_json, show, write
 from midas_devops.interfaces.cli.records import open_records
 from midas_devops.interfaces.cli.session import Session, examples, shared
@@ -68,8 +69,29 @@ def url(
         write(sys.stdout, f"{plain(address)}\n")
 
 
+@shared
+def unblock(
+    session: Session,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Environment of midas.toml.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Tag, branch or commit that is blocked.")],
+    by: Annotated[str, typer.Option("--by", help="Who lifts the block.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it may go there again.")],
+) -> None:
+    """Lift the block of a version that failed there."""
+    if not by.strip() or not reason.strip():
+        raise UsageError("lifting a block needs a name and a reason", hint="--by NAME --reason TEXT")
+    with session.agent() as agent:
+        lifted = agent.unblock(environment, version, by=by, reason=reason)
+    if session.json:
+        print_json({"environment": environment, "version": version, "lifted": lifted})
+    else:
+        show(f"{version} may go to {environment} again" if lifted else f"{version} was not blocked there")
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What runs where.", no_args_is_help=True)
     group.command("list", epilog=examples("midas-devops env list --json"))(list_environments)
     group.command("url", epilog=examples('curl "$(midas-devops env url staging)/health"'))(url)
+    line = 'midas-devops env unblock staging v1.4.0 --by ana --reason "the database was at fault"'
+    group.command("unblock", epilog=examples(line))(unblock)
     app.add_typer(group, name="env")

@@ -13,13 +13,9 @@ from midas_devops.interfaces.cli.session import Session, examples, shared
 @shared
 def graph(session: Session) -> None:
     """Print the workflow as a Mermaid diagram."""
-    from midas_devops.config import Settings
-    from midas_devops.graph import build_graph
-    from midas_devops.ports.bundle import Ports
+    from midas_devops.graph import mermaid
 
-    # Drawing calls no node, so the ports that nodes would use are not needed.
-    nothing = object.__new__(Ports)
-    picture = build_graph(nothing, Settings()).compile().get_graph().draw_mermaid()
+    picture = mermaid()
     if session.json:
         print_json({"mermaid": picture})
     else:

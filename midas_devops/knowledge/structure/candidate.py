@@ -20,6 +20,8 @@ class Candidate:
     score: float
     category: Category
     cause: str = ""
+    hint: Category = Category.UNKNOWN
+    """What the line's form suggests, where neither the structure, the catalogue nor its words tell more."""
     before: int = 2
     """Lines of context wished for before the anchor."""
     after: int = 6
@@ -28,6 +30,7 @@ class Candidate:
     in_test: bool = False
     is_wrapper: bool = False
     is_warning: bool = False
+    is_consequence: bool = False
     fixed_category: bool = False
     """The structure settles the category whatever words the message uses."""
     step: int = 0

@@ -9,11 +9,12 @@ from midas_devops.context.signals import signal_of
 from midas_devops.domain.evidence import Category
 from midas_devops.knowledge.structure.candidate import Candidate, Emit
 from midas_devops.knowledge.structure.lines import Line
+from midas_devops.knowledge.structure.patterns import AnyOf
 
 # Words → category, for messages that the catalogue does not know. The first that fits decides, so the order
 # goes from the narrow to the wide: a rate limit often arrives as a 403.
-_WORDS: tuple[tuple[Category, str, re.Pattern[str]], ...] = tuple(
-    (category, cause, re.compile(pattern, re.IGNORECASE))
+_WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
+    (category, cause, AnyOf(pattern, fold=True))
     for category, cause, pattern in (
         (Category.CANCELLED, "It was cancelled",
          r"operation was cancel|\bcancell?ed\b(?!.*HttpClient)|aborted by user|interrupted by|received sigterm|sigint\b"),
@@ -86,10 +87,20 @@ _COMMAND = re.compile(r"^(?:\S+/)?(?:gcc|g\+\+|clang\+*|cc|c\+\+|nvcc|sccache|cc
 
 def category_of_words(text: str) -> tuple[Category, str]:
     """Category and cause of a message by its words alone; ``unknown`` when none fits."""
+    low = text.lower()
     for category, cause, pattern in _WORDS:
-        if pattern.search(text):
+        if pattern.found(text, low):
             return category, cause
     return Category.UNKNOWN, ""
+
+
+def name_by_words(candidate: Candidate) -> None:
+    """Give a candidate without a category the one that its words, or else its form, suggest."""
+    if candidate.category is not Category.UNKNOWN or candidate.entry_id or candidate.is_wrapper:
+        return
+    category, cause = category_of_words(candidate.matching or candidate.text)
+    candidate.category = candidate.hint if category is Category.UNKNOWN else category
+    candidate.cause = cause or candidate.cause
 
 
 class GenericReader:
@@ -114,15 +125,13 @@ class GenericReader:
             score -= 18
         if line.mark == "error" and not signal.is_wrapper:
             score = max(score, 56.0)
-        category, cause = category_of_words(message)
-        if category is Category.UNKNOWN:
-            category = _KINDS.get(signal.kind, category)
         warning = signal.strength <= 2 or line.mark == "warning"  # noqa: PLR2004
         emit(
             Candidate(
                 anchor=line.no, text=message, kind="generic" if not signal.is_wrapper else "wrapper",
-                score=12.0 if signal.is_wrapper else score, category=category, cause=cause, before=2, after=4,
+                score=12.0 if signal.is_wrapper else score, category=Category.UNKNOWN, before=2, after=4,
                 is_wrapper=signal.is_wrapper, is_warning=warning,
+                hint=_KINDS.get(signal.kind, Category.UNKNOWN),
             )
         )  # fmt: skip
 

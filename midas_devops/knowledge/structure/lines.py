@@ -23,7 +23,15 @@ _MARKS = (
     rb"##\[|\[Pipeline\]|section_start|={5}|_{4}|^-{4,}|uccess|SUCCESS|[Ff]inished|Post job|leaning up|pply complete"
     rb"|roubleshoot|goroutine|^\s+at |Caused by|Traceback|--- |olled out|passed|\* What|^TASK|\.\.\.ignoring|epilogue"
     rb"|direct cause|nother exception|^not ok|@level|otFound|aised|\+\+ |oo many|etry|[Ss]orry|omplete"
+    rb"|nother [Oo]p|AnotherOp|isallowed|o such host|o route to|gave HTTP|o matching|ot accessible|o runner|go\.(?:mod|sum)"
+    rb"|nconsistent|requires go|import path was|private repo|DISABLED|EXHAUSTED|seem to be|o solution|xternally|repeated too"
+    rb"|: line \d|nbound|yntax|o installation|does not have|no longer|prevent_destroy|n't match|entinel"
 )
+_LONG_LOOK = re.compile(rb"rror\b|RROR|ailed|ailure|xception|atal|enied|anic:|imed out|illed")
+"""What a very long line is searched for, where the whole list would take minutes."""
+FIRST_LOOK = re.compile(SUSPICIOUS.pattern + b"|" + _MARKS, re.MULTILINE)
+"""The first look at a raw line: the words of failure, the marks of structure, and what the catalogue adds."""
+
 _SHOWN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_=>()][0-9A-B]?)")
 _SCRIPT_COLOUR = "\x1b[36;1m"
 
@@ -42,13 +50,6 @@ class Line:
     mark: str = ""
     echoed: bool = False
     """True when the line is a script being listed, not something that happened."""
-
-
-def interesting_words(extra: Iterable[str]) -> re.Pattern[bytes]:
-    """The first look at a raw line: the words of failure, the marks of structure, and ``extra`` ones (lower case)."""
-    uncovered = [word for word in extra if not SUSPICIOUS.search(word.encode())]
-    words = b"|".join(b"(?i:" + re.escape(word.encode()) + b")" for word in uncovered)
-    return re.compile(SUSPICIOUS.pattern + b"|" + _MARKS + (b"|" + words if words else b""), re.MULTILINE)
 
 
 def line_of(number: int, data: bytes) -> Line:
@@ -89,7 +90,7 @@ def file_head(path: Path) -> bytes:
         return stream.read(_SNIFF)
 
 
-def lines_of_file(path: Path, interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+def lines_of_file(path: Path) -> Iterator[bytes]:
     """Lines as UTF-8 without holding more than one piece of a long one. Raises ``OSError``."""
     head = file_head(path)
     encoding = ""
@@ -99,14 +100,14 @@ def lines_of_file(path: Path, interesting: re.Pattern[bytes]) -> Iterator[bytes]
         encoding = guess
     with path.open("rb") as stream:
         if not encoding:
-            yield from _joined(iter(lambda: stream.readline(_PIECE), b""), interesting)
+            yield from _joined(iter(lambda: stream.readline(_PIECE), b""))
             return
         with io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n") as text:
             pieces = (piece.encode() for piece in iter(lambda: text.readline(_PIECE), ""))
-            yield from _joined(pieces, interesting)
+            yield from _joined(pieces)
 
 
-def lines_of_text(lines: Iterable[str], interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+def lines_of_text(lines: Iterable[str]) -> Iterator[bytes]:
     """Lines given as text, with or without their ``\\n``. A text with inner ``\\n`` counts as several lines."""
     for given in lines:
         body = given.removesuffix("\n")
@@ -114,10 +115,10 @@ def lines_of_text(lines: Iterable[str], interesting: re.Pattern[bytes]) -> Itera
             data = part.encode("utf-8", "replace")
             pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)] or [b""]
             pieces[-1] += b"\n"
-            yield from _joined(iter(pieces), interesting)
+            yield from _joined(iter(pieces))
 
 
-def _joined(pieces: Iterator[bytes], interesting: re.Pattern[bytes]) -> Iterator[bytes]:
+def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Whole lines from pieces. Of a line of many pieces: its head, and the surroundings of what matters in it."""
     for piece in pieces:
         if piece.endswith(b"\n") or len(piece) < _PIECE:
@@ -127,7 +128,7 @@ def _joined(pieces: Iterator[bytes], interesting: re.Pattern[bytes]) -> Iterator
         overlap = piece[-_AROUND:]
         for further in pieces:
             window = overlap + further
-            if excerpts < _EXCERPTS and (hit := interesting.search(window)):
+            if excerpts < _EXCERPTS and (hit := _LONG_LOOK.search(window)):
                 start = max(0, hit.start() - _AROUND)
                 kept.append(window[start : hit.end() + _AROUND].strip())
                 excerpts += 1

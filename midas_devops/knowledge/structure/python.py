@@ -64,6 +64,11 @@ def exception_category(text: str) -> tuple[Category, str]:
     return Category.UNKNOWN, "The program ended with an exception"
 
 
+def announces_harmless(text: str) -> bool:
+    """Whether a traceback right after this line was caught and did no harm."""
+    return bool(_IGNORED.search(text))
+
+
 class TracebackReader:
     """Reads Python tracebacks, also interleaved with other output, also inside a report's margin."""
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from midas_devops.context.signals import HINT, signal_of
 from midas_devops.domain.evidence import Category
-from midas_devops.knowledge.catalogue import Catalogue, Entry, load_catalogue
+from midas_devops.knowledge.catalogue import Catalogue, Entry
 from midas_devops.knowledge.structure.candidate import Candidate, Reader
 from midas_devops.knowledge.structure.compilers import COMPILER_SHAPES, COMPILER_WRAPPERS
-from midas_devops.knowledge.structure.generic import GenericReader, category_of_words
+from midas_devops.knowledge.structure.generic import GenericReader
 from midas_devops.knowledge.structure.infrastructure import PlaybookReader, TerraformReader
 from midas_devops.knowledge.structure.jvm import BuildToolReader, StackTraceReader
-from midas_devops.knowledge.structure.lines import Line, interesting_words, line_of
+from midas_devops.knowledge.structure.lines import FIRST_LOOK, Line, line_of
 from midas_devops.knowledge.structure.linters import LINTER_SHAPES
-from midas_devops.knowledge.structure.python import PytestReader, TracebackReader
+from midas_devops.knowledge.structure.python import PytestReader, TracebackReader, announces_harmless
 from midas_devops.knowledge.structure.runners import RUNNER_SHAPES, WRAPPER_SHAPES
 from midas_devops.knowledge.structure.shapes import ShapeReader
 from midas_devops.knowledge.structure.steps import Place
@@ -30,13 +29,11 @@ _KEPT = 3000
 _SHORT_MEMORY = 64
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{7,}|\d+", re.IGNORECASE)
+_VARYING = re.compile(rb"[0-9a-fA-F]*\d[0-9a-fA-F]*")
+_MARKER = re.compile(rb"##\[|\[Pipeline\]|section_(?:start|end)")
+_LONGEST_SHAPE = 600
+_MANY_SHAPES = 40_000
 _SETTLED_KINDS = frozenset({"test", "pytest", "lint", "compile"})
-
-
-@cache
-def first_look() -> re.Pattern[bytes]:
-    """The byte pattern that decides whether a line is looked at, with the catalogue's words in it."""
-    return interesting_words(load_catalogue().words)
 
 
 class Scan:
@@ -60,29 +57,65 @@ class Scan:
         self._waiting: deque[Candidate] = deque()
         self._found: dict[str, Candidate] = {}
         self._entries: dict[str, list[Entry]] = {}
+        self._shape = b""
+        self._last_key = ""
+        self._dull: set[bytes] = set()
+        self._shapes: dict[tuple[int, bytes], str] = {}
 
     def run(self, lines: Iterable[bytes]) -> list[Candidate]:
         """Read everything; the candidates in the order of their lines, with their lines quoted."""
-        look = first_look().search
+        look = FIRST_LOOK.search
         for data in lines:
             self.lines += 1
             self._ring.append((self.lines, data))
             if self._waiting and self._waiting[0].last <= self.lines - 1:
                 self._settle()
-            if look(_words(data)) is None and not any(reader.open for reader in self._stateful):
+            words = _words(data)
+            within = any(reader.open for reader in self._stateful)
+            if not within and (look(words) is None or self._seen_before(words)):
                 continue
             line = line_of(self.lines, data)
-            if self.place.note(line):
-                self._ask(line)
+            before = self.place.marks
+            if not self.place.note(line):
+                continue
+            self._ask(line)
+            if not within and self._shape and self.place.marks == before:
+                self._remember(line)
         for reader in self._readers:
             reader.end(self._here.append)
         self._take(None)
         self._settle(everything=True)
         return sorted(self._found.values(), key=lambda candidate: candidate.anchor)
 
+    def _seen_before(self, words: bytes) -> bool:
+        """Whether a line of this shape was read in this step, and what is known of it is all there is to know."""
+        # A mark of the platform moves the place in the job each time, and a listing is read line by line.
+        told_apart = self.place.in_listing or len(words) > _LONGEST_SHAPE or _MARKER.search(words[:40])
+        self._shape = b"" if told_apart else _VARYING.sub(b"#", words)
+        if self._shape in self._dull:
+            return True
+        candidate = self._found.get(self._shapes.get((self.place.step, self._shape), ""))
+        if candidate is None or not self._shape:
+            return False
+        candidate.count += 1
+        candidate.last_seen = self.lines
+        return True
+
+    def _remember(self, line: Line) -> None:
+        if any(reader.open for reader in self._stateful) or announces_harmless(line.text):
+            return
+        if len(self._dull) + len(self._shapes) > _MANY_SHAPES:
+            self._dull.clear()
+            self._shapes.clear()
+        if self._last_key:
+            self._shapes[self.place.step, self._shape] = self._last_key
+        else:
+            self._dull.add(self._shape)
+
     def _ask(self, line: Line) -> None:
         for reader in self._readers:
             reader.feed(line, self._here.append)
+        self._last_key = ""
         self._take(line)
 
     def _take(self, line: Line | None) -> None:
@@ -103,9 +136,6 @@ class Scan:
                 candidate.score = max(candidate.score, 74.0) + 8
             if candidate.kind != "catalogue":
                 _name(candidate, self._known(candidate.matching or candidate.text))
-            if candidate.category is Category.UNKNOWN and not candidate.is_wrapper:
-                candidate.category, cause = category_of_words(candidate.matching or candidate.text)
-                candidate.cause = cause or candidate.cause
             self._report.settle(candidate)
             self._hold(candidate)
 
@@ -126,7 +156,7 @@ class Scan:
         candidate.first = max(1, candidate.anchor - _SPAN + 4, first)
         candidate.last = min(candidate.anchor + candidate.after, candidate.first + _SPAN - 1)
         candidate.last_seen = candidate.anchor
-        key = _signature(candidate)
+        key = self._last_key = _signature(candidate)
         known = self._found.get(key)
         if known is not None:
             known.count += 1
@@ -191,6 +221,7 @@ def _name(candidate: Candidate, entries: list[Entry]) -> None:
         candidate.category = entry.category
         candidate.score = max(candidate.score, entry.weight) if not candidate.is_wrapper else entry.weight
         candidate.is_wrapper = candidate.is_wrapper and entry.weight < 50  # noqa: PLR2004
+    candidate.is_consequence = entry.consequence
     candidate.cause = entry.cause
     candidate.remedies = entry.remedies
     candidate.links = entry.links
@@ -198,7 +229,7 @@ def _name(candidate: Candidate, entries: list[Entry]) -> None:
 
 
 def _signature(candidate: Candidate) -> str:
-    return f"{candidate.category}|{_NUMBERS.sub('#', candidate.text[:160])}"
+    return f"{candidate.step}|{_NUMBERS.sub('#', candidate.text[:160])}"
 
 
 _BOUNDARY = re.compile(r"^##\[(?:group|endgroup|section)|^\[Pipeline\]|^##\[error\]Process completed|section_(?:start|end)")

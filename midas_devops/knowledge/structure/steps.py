@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from midas_devops.knowledge.structure.lines import Line
+from midas_devops.knowledge.structure.patterns import AnyOf
 
 # Something began. GitHub prints one group per step, and more inside it that are no steps.
 _STEP = re.compile(
@@ -18,7 +19,7 @@ _SETTINGS = re.compile(r"^(?:shell:|with:|env:)")
 _LONGEST_LISTING = 60
 _SETTING = re.compile(r"^(?:shell:|with:|env:|\s+\S+:|\s*$|##\[)")
 # The job or a step said that it failed. None of these says why.
-FAILURE_POINT = re.compile(
+FAILURE_POINT = AnyOf(
     r"##\[error\]|^(?:Error: )?Process completed with exit code [1-9]|^make(?:\[\d+\])?: \*\*\* "
     r"|^ninja: build stopped|^Finished: (?:FAILURE|ABORTED|UNSTABLE)|^BUILD FAILED|BUILD FAILURE"
     r"|^npm (?:ERR!|error) (?:code|errno) |^ERROR: (?:Job failed|script returned exit code)|^error Command failed"
@@ -26,14 +27,14 @@ FAILURE_POINT = re.compile(
     r"|^Tests:\s+\d+ failed|^test result: FAILED|^FAIL$|^Lint failed|^ERROR: failed to (?:solve|build)"
     r"|^Cleaning up project directory and file based variables"
 )
-_SUCCESS = re.compile(
+_SUCCESS = AnyOf(
     r"^Finished: SUCCESS|^BUILD SUCCESS|BUILD SUCCESSFUL|^Job succeeded|^Apply complete!|\] BUILD SUCCESS"
     r"|^=+ \d+ passed(?!.*(?:failed|error))|^(?:\w+ )*(?:deployment|deploy|rollout|release|pipeline|build|job)"
     r" (?:finished |completed |was )?succe(?:ssful|ssfully|eded)|successfully rolled out|^Destroy complete!"
     r"|^No changes\. |^All checks passed|^Success! |^Test Suites: \d+ passed|^test result: ok|completed successfully\.?$",
-    re.IGNORECASE,
+    fold=True,
 )
-_EPILOGUE = re.compile(
+_EPILOGUE = AnyOf(
     r"^Post job cleanup|^Cleaning up orphan processes|^Complete job name|^\[Post\] |^\[Pipeline\] (?:post|End of Pipeline)"
     r"|^Uploading artifacts for failed job|^##\[group\]Post |\[Pipeline\] \{ \(Declarative: Post Actions\)"
     r"|^\++ \w*(?:epilogue|cleanup|teardown|on_exit|at_exit)\b|^Cleaning up project directory"
@@ -65,6 +66,11 @@ class Place:
     closed_by_markers: bool = False
     """True when this kind of log marks every failing step, so that an unmarked step went well."""
 
+    @property
+    def marks(self) -> tuple[int, int, int, bool, bool]:
+        """What a line may have moved."""
+        return self.step, self.last_failure, self.last_success, self.in_listing, self.in_epilogue
+
     def note(self, line: Line) -> bool:
         """Take the line in. False when no reader should see it: a listing or a trace of commands."""
         text = line.marked
@@ -77,9 +83,10 @@ class Place:
         if _XTRACE.match(text):
             self._epilogue(line)
             return False
-        if FAILURE_POINT.search(text):
+        low = text.lower()
+        if FAILURE_POINT.found(text, low):
             self._failed(line)
-        elif _SUCCESS.search(text):
+        elif _SUCCESS.found(text, low):
             self.last_success = line.no
         self._epilogue(line)
         return True
@@ -113,6 +120,6 @@ class Place:
             self.failed_steps.setdefault(self.step, line.no)
 
     def _epilogue(self, line: Line) -> None:
-        if not self.in_epilogue and _EPILOGUE.search(line.marked):
+        if not self.in_epilogue and _EPILOGUE.found(line.marked, line.marked.lower()):
             self.in_epilogue = True
             self.epilogue_from = line.no

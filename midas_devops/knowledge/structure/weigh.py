@@ -13,7 +13,11 @@ _NEAR = 6.0
 _CLUSTER = 25
 """Lines without an error that end a cluster of generic ones."""
 _SPECIFIC = 60.0
+_SUBSTANTIAL = 50.0
+_CONSEQUENCE = 16.0
 _RETRY = re.compile(r"retr(?:y|ies|ying)|attempt \d+|back(?:ing)? ?-?off|will try again|trying again|re-?connect", re.IGNORECASE)
+# Kubernetes has two types of events, and calls every failure a warning.
+_EVENT = re.compile(r"\bWarning\s{2,}[A-Z][A-Za-z]+\s{2,}")
 _GIVEN_UP = re.compile(r"after \d+ (?:attempts|tries|retries)|retries (?:exceeded|exhausted)|giving up|no more retries|max(?:imum)? retries", re.IGNORECASE)
 _HARMLESS = re.compile(
     r"\bignor(?:ed|ing)\b|non-?fatal|\(expected\)|expected (?:error|failure)|skipping|continuing|will be skipped|not critical"
@@ -31,9 +35,18 @@ def ranked(candidates: list[Candidate], place: Place, total: int) -> list[Candid
     failing = _failing_step(place)
     for candidate in candidates:
         candidate.score += _standing(candidate, place, failing, total)
+    if any(_explains(one) for one in candidates):
+        for candidate in candidates:
+            if candidate.is_consequence:
+                candidate.score -= _CONSEQUENCE
     ordered = sorted(candidates, key=lambda one: (-one.score, one.anchor))
     top = _cause_of(ordered[0], candidates, place)
     return [top, *(one for one in ordered if one is not top)]
+
+
+def _explains(candidate: Candidate) -> bool:
+    weak = candidate.is_wrapper or candidate.is_warning or candidate.is_consequence
+    return not weak and candidate.score >= _SUBSTANTIAL
 
 
 def _failing_step(place: Place) -> int | None:
@@ -48,7 +61,7 @@ def _standing(candidate: Candidate, place: Place, failing: int | None, total: in
     text = " ".join((candidate.text, *candidate.quoted[-2:])) if candidate.is_warning else candidate.text
     if candidate.is_warning:
         points -= 26
-    if candidate.kind != "wrapper" and _HARMLESS.search(candidate.text[:400]):
+    if candidate.kind != "wrapper" and not _EVENT.search(candidate.text) and _HARMLESS.search(candidate.text[:400]):
         points -= 24 + max(0.0, candidate.score - 60)
     if failing is not None and place.closed_by_markers:
         points += _by_step(candidate, place, failing)

@@ -112,11 +112,11 @@ class Place:
         self._drivers.append(driver)
         return driver
 
-    def answer(self, port: int = 0) -> tuple[str, int]:
+    def answer(self, port: int = 0, path: str = "/") -> tuple[str, int]:
         """Version and process that answer from outside; empty and 0 when nobody does."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://127.0.0.1:{port or self.port}/", timeout=10) as response:
+            with opener.open(f"http://127.0.0.1:{port or self.port}{path}", timeout=10) as response:
                 version, pid = response.read().decode().split()
                 return version, int(pid)
         except urllib.error.HTTPError as error:

@@ -20,6 +20,9 @@ ASKED = iter(range(1_000_000))
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/close":
+            # Lives on without its port, as a service does that lost its listener.
+            self.server.socket.close()
         if "hangs" in MODE:
             threading.Event().wait()
         status = 200

@@ -99,8 +99,9 @@ def test_the_build_is_not_repeated_for_an_intact_release_and_is_for_another_buil
     built = place.home / "releases" / first.commit / "built"
     assert built.read_text() == "x"
     place.deploy(second, build=build)
-    assert place.deploy(first, build=(*build, "again")).failure is None
-    assert built.read_text() == "x"
+    other = (sys.executable, "-c", "open('built', 'a').write('y')")
+    assert place.deploy(first, build=other).failure is None
+    assert built.read_text() == "y"
 
 
 def test_a_folder_without_its_completion_marker_is_made_anew(place: Place) -> None:
@@ -319,6 +320,19 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours(place: Place) -> None:
     with socket.create_server(("127.0.0.1", place.port)):
         assert place.deployer().status() is None
         assert place.deploy(place.release("v2")).failure.code == "port_in_use"
+
+
+def test_a_service_that_lives_without_its_port_is_not_said_to_run(place: Place) -> None:
+    release = place.release("v1")
+    place.deploy(release)
+    pid = place.answer(path="/close")[1]
+    until(lambda: place.answer() == ("", 0))
+    assert place.living() == {pid}
+    assert place.deployer().status() is None
+    with socket.create_server(("127.0.0.1", place.port)):
+        assert place.deployer().status() is None
+    assert place.deploy(release, within=3).failure is None
+    assert place.answer()[1] not in (0, pid)
 
 
 # what is on record

@@ -50,6 +50,14 @@ engine.apply(artifacts.find(sha256), lambda line: None, effect="run-1:apply")
 """
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A test run that was started in the background ignores Ctrl-C, and so would everything in it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -1,0 +1,22 @@
+"""Patterns of many alternatives, each tried only where the plain words that it needs occur."""
+
+from __future__ import annotations
+
+import re
+
+from midas_devops.context.rulebook import alternatives, required_literal
+
+
+class AnyOf:
+    """``a|b|c`` as separate patterns behind their literals; several times faster on lines that hold none."""
+
+    def __init__(self, pattern: str, *, fold: bool = False) -> None:
+        whole = f"(?i:{pattern})" if fold else pattern
+        self._parts = tuple((required_literal(one).lower(), re.compile(one)) for one in alternatives(whole))
+
+    def found(self, text: str, low: str) -> bool:
+        """Whether it occurs. ``low`` is ``text.lower()``."""
+        for literal, part in self._parts:
+            if literal in low and part.search(text):
+                return True
+        return False
