@@ -14,6 +14,13 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("CHECKPOINT_DISABLE", "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """A test run that was started in the background ignores Ctrl-C, and so would every process it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def no_services_left(tmp_path: Path) -> Iterator[None]:
     """Stop every process that still works below this test's folder, and fail no test for a stopped one."""

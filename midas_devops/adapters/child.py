@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import BinaryIO
 
 from midas_devops.errors import StorageError, ToolError
@@ -56,9 +57,11 @@ def run_to_file(
 
     Raises ``ToolError`` when the program cannot be started, ``StorageError`` when the log cannot be written.
     """
-    running = _start(argv, cwd, env, log, errors)
-    with _Tail(log, on_line) as tail:
+    with _HeldSignals() as held, _Tail(log, on_line) as tail:
+        running = _start(argv, cwd, env, log, errors)
+        tail.open()
         try:
+            held.deliver()
             with _listed(running):
                 if on_start is not None:
                     on_start(running.pid)
@@ -162,6 +165,35 @@ class _Running:
                 self.ended.wait()
 
 
+class _HeldSignals:
+    """A signal between a child's start and our noting it waits; else the child would be forgotten."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._noted: list[int] = []
+
+    def __enter__(self) -> _HeldSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, lambda number, _: self._noted.append(number))
+        return self
+
+    def deliver(self) -> None:
+        """Give the handlers back, and hand on what came meanwhile."""
+        handlers, self._before = self._before, {}
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in self._noted:
+            handlers[number](number, None)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
 _running: set[_Running] = set()
 _lock = threading.Lock()
 
@@ -188,9 +220,12 @@ class _Tail:
         self._error: Exception | None = None
 
     def __enter__(self) -> _Tail:
+        return self
+
+    def open(self) -> None:
+        """Begin to follow; the log has to be there."""
         if self._on_line is not None:
             self._file = self._log.open("rb")
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

@@ -19,7 +19,7 @@ _LONGEST = 400
 _LEAST_QUOTED = 4
 """Letters and digits that a quotation needs: less of it stands anywhere."""
 
-_CUT = re.compile(r"^… (?P<count>[\d,]+) lines? cut \((?P<first>\d+)(?:–(?P<last>\d+))?\) …$")  # noqa: RUF001
+_CUT = re.compile(r"^… (?P<count>[\d,]+) lines? cut \((?P<first>\d+)(?:–(?P<last>\d+))?\) …$")
 _APPENDIX = re.compile(r"^(?:also failed, in the lines cut \(\d+\):|repeated in the lines cut:)$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 

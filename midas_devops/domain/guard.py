@@ -71,7 +71,8 @@ def matches(address: str, pattern: str) -> bool:
 
     ``*`` stands for any characters and ``?`` for one; brackets are those of the address. A pattern covers
     every instance of what it names (``aws_s3_bucket.logs`` → ``aws_s3_bucket.logs["eu"]``) and everything in
-    a module or of a type that it names. It begins at the root: ``*.aws_db_instance.*`` looks into modules.
+    a module or of a type that it names. A pattern that does not begin with ``module.`` holds inside every
+    module too: ``aws_db_instance.*`` protects databases wherever they are declared.
     """
     return bool(pattern.strip()) and _compiled(pattern.strip()).fullmatch(address) is not None
 
@@ -82,7 +83,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     for part in split_address(pattern):
         glob = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in part)
         parts.append(glob if part.endswith("]") else glob + _INSTANCE)
-    return re.compile(r"\.".join(parts) + r"(?:\..*)?", re.DOTALL)
+    anywhere = "" if pattern.startswith("module.") else r"(?:module\..*\.)?"
+    return re.compile(anywhere + r"\.".join(parts) + r"(?:\..*)?", re.DOTALL)
 
 
 def _protecting_pattern(group: Sequence[AnyChange], globs: Mapping[str, re.Pattern[str]]) -> str:

@@ -1,4 +1,4 @@
-"""From a log to a diagnosis: the failing lines quoted, a category, a cause and remedies, or plainly nothing."""
+"""From a log to a diagnosis: the failing lines, a category, a cause and remedies, or plainly nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from midas_devops.domain.evidence import Category, Diagnosis, Span
 from midas_devops.domain.outcome import Diagnostic
 from midas_devops.errors import UnreadableError
-from midas_devops.knowledge.structure.advice import DEFAULT_CAUSES, DEFAULT_REMEDIES, is_retryable
 from midas_devops.knowledge.catalogue import load_catalogue
+from midas_devops.knowledge.structure.advice import DEFAULT_CAUSES, DEFAULT_REMEDIES, is_retryable
 from midas_devops.knowledge.structure.candidate import Candidate
 from midas_devops.knowledge.structure.generic import category_of_words, name_by_words, shortened
 from midas_devops.knowledge.structure.lines import file_head, is_binary, lines_of_file, lines_of_text
@@ -25,6 +25,8 @@ _NAMED = 30
 """How many candidates may come to be shown, or to contest the first."""
 _BUILD = 300
 """Lines that the output of one package's build may have."""
+_LONG_MESSAGE = 250
+_CUT = re.compile(r"\[…\d+ bytes cut\]")
 _ENOUGH = 30.0
 """Score below which a candidate says too little to conclude anything."""
 _ENOUGH_UNCONFIRMED = 44.0
@@ -80,7 +82,11 @@ def inconclusive(summary: str) -> Diagnosis:
 
 
 def _diagnose(
-    lines: Iterable[bytes], name: str, redact: Redact | None, diagnostics: Sequence[Diagnostic], incidents: Sequence[Hit]
+    lines: Iterable[bytes],
+    name: str,
+    redact: Redact | None,
+    diagnostics: Sequence[Diagnostic],
+    incidents: Sequence[Hit],
 ) -> Diagnosis:
     summaries = [one.summary for one in diagnostics if one.severity == "error" and one.summary.strip()]
     scan = Scan(load_catalogue(), watch=summaries)
@@ -92,7 +98,7 @@ def _diagnose(
         name_by_words(one)
     if not order or _says_too_little(order[0], scan):
         return _nothing(order, scan, name, redact, diagnostics)
-    return _conclude(order, scan, name, redact, incidents)
+    return _conclude(order, name, redact, incidents)
 
 
 def _says_too_little(top: Candidate, scan: Scan) -> bool:
@@ -114,17 +120,19 @@ def _nothing(
         entry = load_catalogue().best(text)
         category = entry.category if entry else category_of_words(text)[0]
         return inconclusive(
-            _redacted(f"The engine reported {shortened(told.summary, 200)!r}, but its log does not show it.", redact)
+            _redacted(
+                f"The engine reported {shortened(told.summary, 200)!r}, but its log does not show it.", redact
+            )
         ).model_copy(update={"category": category, "sources": (entry.id,) if entry else ()})
     place = scan.place
     if place.last_success > place.last_failure:
         return inconclusive(
-            f"The log shows no failure: it ends well at line {place.last_success}, and nothing was found to diagnose."
+            f"The log shows no failure: it ends well at line {place.last_success}."
         )
     if place.last_failure and order:
         wrapper = order[0]
         diagnosis = inconclusive(
-            f"The log says that something failed (line {wrapper.anchor}), but not why: the cause is not in it."
+            f"The log says that something failed (line {wrapper.anchor}), but not why."
         )
         return diagnosis.model_copy(
             update={"spans": (_span(wrapper, name, redact),), "remedies": DEFAULT_REMEDIES[Category.UNKNOWN]}
@@ -133,7 +141,7 @@ def _nothing(
 
 
 def _conclude(
-    order: list[Candidate], scan: Scan, name: str, redact: Redact | None, incidents: Sequence[Hit]
+    order: list[Candidate], name: str, redact: Redact | None, incidents: Sequence[Hit]
 ) -> Diagnosis:
     top = order[0]
     if _within_an_installation(top, order):
@@ -149,10 +157,9 @@ def _conclude(
         sources.append(lesson.source)
         confidence = min(0.97, confidence + 0.03)
     retryable = is_retryable(category, top.text) if top.retryable is None else top.retryable
-    del scan
     return Diagnosis(
         category=category,
-        summary=_redacted(f"{_cause(top)}: {shortened(top.text, 220)} (line {top.anchor})", redact),
+        summary=_redacted(f"{_cause(top)}: {shortened(_told(top.text), 220)} (line {top.anchor})", redact),
         confidence=round(confidence, 2),
         retryable=retryable,
         spans=tuple(_span(one, name, redact) for one in shown),
@@ -161,6 +168,11 @@ def _conclude(
         sources=tuple(sources),
         verdict="conclusive",
     )
+
+
+def _told(text: str) -> str:
+    """A message for a summary: of a cut line, what follows the cut."""
+    return _CUT.split(text, 1)[-1] if len(text) > _LONG_MESSAGE else text
 
 
 def _within_an_installation(top: Candidate, order: list[Candidate]) -> bool:
@@ -196,7 +208,8 @@ def _confidence(top: Candidate, order: list[Candidate]) -> float:
     if top.category is Category.UNKNOWN:
         return min(confidence, 0.4)
     contested = any(
-        one.category is not top.category and not one.is_wrapper and one.score >= top.score - 4 for one in order[1:6]
+        one.category is not top.category and not one.is_wrapper and one.score >= top.score - 4
+        for one in order[1:6]
     )
     return confidence - 0.15 if contested else confidence
 

@@ -81,8 +81,8 @@ class PipelineDetails(_Details):
 
     platform: Platform = "github-actions"
     branches: Annotated[tuple[Branch, ...], Field(min_length=1)] = ("main",)
-    runner: Runner = "ubuntu-24.04"
-    """Runner label on GitHub, agent label on Jenkins."""
+    runner: Runner | None = None
+    """Runner label on GitHub (default ubuntu-24.04), agent label on Jenkins (default: any agent)."""
     python_versions: tuple[Version, ...] = ()
     node_versions: tuple[Version, ...] = ()
     build: Command | None = None

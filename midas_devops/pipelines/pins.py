@@ -40,6 +40,7 @@ DEFAULT_PYTHON = "3.13"
 DEFAULT_NODE = "24"
 DEFAULT_JAVA = "21"
 DEFAULT_PNPM = "10"
+DEFAULT_RUNNER = "ubuntu-24.04"
 
 
 def action(name: str) -> str:

@@ -42,7 +42,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(scalar=scalar, quoted=quoted, flow=flow, groovy=groovy)
+    environment.filters.update(scalar=scalar, quoted=quoted, flow=flow, groovy=groovy, block=block, script=script)
     environment.globals["action"] = action
     return environment
 
@@ -58,6 +58,14 @@ def quoted(text: str) -> str:
     return text if text.startswith("${{") else json.dumps(text, ensure_ascii=False)
 
 
+def script(lines: Iterable[str], indent: int = 10) -> str:
+    """Commands behind ``run:``: one plain line in place, anything else as a literal block."""
+    commands = list(lines)
+    if len(commands) == 1 and scalar(commands[0]) == commands[0]:
+        return commands[0]
+    return "|\n" + "\n".join(" " * indent + command for command in commands)
+
+
 def flow(values: Iterable[object]) -> str:
     """A YAML list on one line. Versions keep their quotes: 3.10 is no number."""
     return "[" + ", ".join(_item(value) for value in values) + "]"
@@ -71,5 +79,10 @@ def _item(value: object) -> str:
 
 
 def groovy(text: str) -> str:
-    """The inside of a Groovy string in single quotes, triple or not; no interpolation happens there."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+    """The inside of a Groovy string in single quotes; no interpolation happens there."""
+    return block(text).replace("'", "\\'")
+
+
+def block(text: str) -> str:
+    """A line inside of a Groovy string in triple quotes; the line never holds three of them."""
+    return text.replace("\\", "\\\\")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -238,3 +239,21 @@ def group(leader: int) -> list[psutil.Process]:
 def stopping(pid: int) -> bool:
     """Never true for a child that ignores SIGINT: it only paces the second press."""
     return not psutil.pid_exists(pid)
+
+
+def test_ctrl_c_while_the_child_is_being_started_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    real = subprocess.Popen
+
+    def popen_and_ctrl_c(*arguments: Any, **options: Any) -> Any:
+        process = real(*arguments, **options)
+        started.append(process.pid)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", popen_and_ctrl_c)
+    ended = run_to_file(["sleep", "60"], cwd=tmp_path, env=dict(os.environ), log=tmp_path / "log")
+    assert ended.cancelled
+    assert not psutil.pid_exists(started[0])

@@ -1,1 +1,1 @@
-"""Readers of log structure: each knows how one family of tools says that it failed, and proposes candidates."""
+"""Readers of log structure: each knows how one family of tools says that it failed."""

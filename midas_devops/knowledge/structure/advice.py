@@ -60,7 +60,9 @@ DEFAULT_REMEDIES: dict[Category, tuple[str, ...]] = {
         "Run the quoted test alone to reproduce it",
         "Fix the code or the test; a test that passes when repeated is flaky and worth an issue",
     ),
-    Category.LINT_FAILURE: ("Run the same check locally, with its automatic fixes where it has some, and commit",),
+    Category.LINT_FAILURE: (
+        "Run the same check locally, with its automatic fixes where it has some, and commit",
+    ),
     Category.CANCELLED: (
         "Find out who or what cancelled it: a person, a newer run, or a time limit",
         "Start it again if it should have finished",
@@ -101,7 +103,9 @@ DEFAULT_CAUSES: dict[Category, str] = {
 RETRYABLE = frozenset({Category.NETWORK_OR_TIMEOUT, Category.STATE_LOCK, Category.CANCELLED})
 """Categories in which running the same thing again may help."""
 
-_PASSING_LIMIT = re.compile(r"rate.?limit|throttl|too many requests|\b429\b|slow ?down|capacity", re.IGNORECASE)
+_PASSING_LIMIT = re.compile(
+    r"rate.?limit|throttl|too many requests|\b429\b|slow ?down|capacity", re.IGNORECASE
+)
 
 
 def is_retryable(category: Category, text: str) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 (the patterns are the data)
 """Shapes of compilers, linkers and build generators."""
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ _BUG = Category.TOOL_OR_PROVIDER_BUG
 _MEMORY = Category.RESOURCE_EXHAUSTION
 
 # Extensions that tell a compiler's diagnostic from a checker's in the same `file:line: error:` form.
-_NATIVE = r"[\w./\\+@~ -]*\.(?:c|cc|cpp|cxx|c\+\+|h|hh|hpp|hxx|cu|cuh|inl|m|mm|f|f90|F90|ipp|tcc|ixx|proto|pyx|pxd)"
+_NATIVE = (
+    r"[\w./\\+@~ -]*\.(?:c|cc|cpp|cxx|c\+\+|h|hh|hpp|hxx|cu|cuh|inl|m|mm|f|f90|F90|ipp|tcc|ixx|proto|pyx|pxd)"
+)
 _OTHER = r"[\w./\\+@~ -]*\.(?:java|kt|kts|scala|swift|go|rs|hs|ml|dart|zig|d|vala|cs|fs|vb|groovy|S|asm|l|y)"
 
 COMPILER_SHAPES: tuple[Shape, ...] = (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 (the patterns are the data)
 """What no other reader knows: lines that say in plain words that something went wrong."""
 
 from __future__ import annotations
@@ -79,10 +80,17 @@ _KINDS: dict[str, Category] = {
 }  # fmt: skip
 
 _SCORES = {5: 54.0, 4: 47.0, 3: 33.0, 2: 14.0}
-_VAGUE = re.compile(r"^(?:\W*)(?:error|failed|failure|fatal|exception)(?: occurred)?[.:!]*$|^Error: exit status|see (?:the )?(?:logs?|above|output)", re.I)
-_STRUCTURED = re.compile(r'"(?:level|severity|lvl|log\.level)"\s*:\s*"?(error|fatal|critical|panic|50|60)\b', re.I)
+_VAGUE = re.compile(
+    r"^(?:\W*)(?:error|failed|failure|fatal|exception)(?: occurred)?[.:!]*$|^Error: exit status|see (?:the )?(?:logs?|above|output)",
+    re.I,
+)
+_STRUCTURED = re.compile(
+    r'"(?:level|severity|lvl|log\.level)"\s*:\s*"?(error|fatal|critical|panic|50|60)\b', re.I
+)
 _MESSAGE_KEYS = ("msg", "message", "error", "err", "exception", "detail")
-_COMMAND = re.compile(r"^(?:\S+/)?(?:gcc|g\+\+|clang\+*|cc|c\+\+|nvcc|sccache|ccache|rustc|javac|ar|ld|libtool|cmake|Executing \[)\b.*(?: -\S+){4}")
+_COMMAND = re.compile(
+    r"^(?:\S+/)?(?:gcc|g\+\+|clang\+*|cc|c\+\+|nvcc|sccache|ccache|rustc|javac|ar|ld|libtool|cmake|Executing \[)\b.*(?: -\S+){4}"
+)
 
 
 def category_of_words(text: str) -> tuple[Category, str]:

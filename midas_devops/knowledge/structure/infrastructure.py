@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """Terraform and OpenTofu (boxes, plain text, JSON stream), Pulumi and Ansible."""
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ class TerraformReader:
         )  # fmt: skip
 
 
-_PULUMI_ERROR = re.compile(r"^\s+(?:\* )?(?:error: )(?P<message>.+)|^error: (?P<plain>update failed|preview failed|.+)$")
+_PULUMI_ERROR = re.compile(
+    r"^\s+(?:\* )?(?:error: )(?P<message>.+)|^error: (?P<plain>update failed|preview failed|.+)$"
+)
 _PULUMI_HEAD = re.compile(r"^\s{2}[\w:/-]+ \([\w.:/-]+\):$|^Diagnostics:$")
 _ANSIBLE = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\](?:: | \().*(?:FAILED!|UNREACHABLE!|=> )")
 _ANSIBLE_IGNORED = re.compile(r"^\.\.\.ignoring")
@@ -118,7 +121,10 @@ class PlaybookReader:
             if _ANSIBLE_IGNORED.match(line.text):
                 self._held = None
                 return
-            if line.text.startswith(("}", "TASK", "PLAY", "fatal:", "failed:", "NO MORE")) or line.no - self._held.anchor > 30:  # noqa: PLR2004
+            if (
+                line.text.startswith(("}", "TASK", "PLAY", "fatal:", "failed:", "NO MORE"))
+                or line.no - self._held.anchor > 30
+            ):
                 self._flush(line, emit)
             return
         if _ANSIBLE.match(line.text):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """Java stack traces (the last ``Caused by`` is the root), Maven's goals and Gradle's "What went wrong"."""
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ _HEAD = re.compile(
 _CAUSED = re.compile(r"^\s*Caused by: (?P<name>(?:[\w$]+\.)*[\w$]+)(?::\s*(?P<message>.*))?")
 _AT = re.compile(r"^\s+at [\w.$/<>@-]+\(|^\s+\.\.\. \d+ (?:more|common frames)")
 _TEST_FRAME = re.compile(r"^\s+at .*(?:Test\.|Tests\.|Spec\.|IT\.|Test\$|org\.junit|org\.testng|spock)")
-_ASSERTION = re.compile(r"AssertionFailedError|AssertionError|ComparisonFailure|MockitoException|WantedButNotInvoked")
+_ASSERTION = re.compile(
+    r"AssertionFailedError|AssertionError|ComparisonFailure|MockitoException|WantedButNotInvoked"
+)
 _WRONG = re.compile(r"^\* What went wrong:")
-_GOAL = re.compile(r"^\[ERROR\] (?:Failed to execute goal|Plugin |The build could not read|Non-resolvable|Unresolveable)")
+_GOAL = re.compile(
+    r"^\[ERROR\] (?:Failed to execute goal|Plugin |The build could not read|Non-resolvable|Unresolveable)"
+)
 _GOAL_NOISE = re.compile(
     r"Compilation failure|There are test failures|Command execution failed|You have \d+ Checkstyle violation"
 )
@@ -111,7 +116,9 @@ class BuildToolReader:
         self._wrong = 0
 
     def _told(self, line: Line, text: str) -> Candidate:
-        consequence = re.search(r"Compilation (?:failed|error)|There were failing tests|finished with non-zero exit", text)
+        consequence = re.search(
+            r"Compilation (?:failed|error)|There were failing tests|finished with non-zero exit", text
+        )
         return Candidate(
             anchor=line.no, text=text, kind="gradle", score=32 if consequence else 62, category=Category.UNKNOWN,
             cause="A Gradle task failed", before=3, after=5, is_wrapper=bool(consequence),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """A log as lines, in flat memory: any size, any line length, most encodings."""
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from pathlib import Path
 from midas_devops.context.signals import SUSPICIOUS, bare, clean
 
 _PIECE = 64 * 1024
-_HEAD = 4096
-_AROUND = 400
+_HEAD = 400
+_AROUND = 180
 _EXCERPTS = 6
 _TEXT_LIMIT = 4000
 _SNIFF = 8192
+_TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f")
+_SPACE = 32
+_TOO_SHORT = 16
 
 # What readers need besides the words of failure: marks of steps, sections of reports, ends of jobs.
 _MARKS = (
@@ -54,26 +58,41 @@ class Line:
 
 def line_of(number: int, data: bytes) -> Line:
     """Decode one line. Undecodable bytes become U+FFFD; a long line is cut, and says so."""
-    decoded = data.decode("utf-8", "replace").rstrip("\n").rstrip("\r")
-    if len(decoded) > _TEXT_LIMIT:
-        decoded = f"{decoded[:_TEXT_LIMIT]} […{len(decoded) - _TEXT_LIMIT} more characters cut]"
+    decoded = _shortened(data).decode("utf-8", "replace").rstrip("\n").rstrip("\r")
     raw = _SHOWN.sub("", decoded) if "\x1b" in decoded else decoded
     raw = raw.replace("\x00", "").removeprefix("\ufeff")
     mark, text = bare(raw)
     return Line(number, raw, clean(raw), text, mark, _SCRIPT_COLOUR in decoded[:80])
 
 
+def _shortened(data: bytes) -> bytes:
+    """A long line's head, and the surroundings of what matters in it."""
+    if len(data) <= _TEXT_LIMIT:
+        return data
+    parts, end = [data[:_HEAD]], _HEAD
+    for hit in _LONG_LOOK.finditer(data, _HEAD):
+        if len(parts) > _EXCERPTS:
+            break
+        if hit.start() < end:
+            continue
+        start = max(end, hit.start() - _AROUND)
+        end = hit.end() + _AROUND
+        parts.append(data[start:end])
+    mark = f" […{len(data) - sum(map(len, parts))} bytes cut] ".encode()
+    return mark.join(parts) if len(parts) > 1 else parts[0] + mark
+
+
 def is_binary(head: bytes) -> bool:
     """Whether the first bytes of a file are no text in UTF-8, Latin-1 or UTF-16."""
     if not head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
         return False
-    controls = sum(1 for byte in head if byte < 9 or 13 < byte < 27)
+    controls = sum(1 for byte in head if byte not in _TEXT_CONTROLS and byte < _SPACE)
     return controls > len(head) * 0.05
 
 
 def _looks_utf16(head: bytes) -> str:
     """``utf-16-le``/``-be`` for text in UTF-16 without a mark, else empty."""
-    if len(head) < 16:
+    if len(head) < _TOO_SHORT:
         return ""
     odd, even = head[1::2].count(0), head[0::2].count(0)
     half = len(head) / 2

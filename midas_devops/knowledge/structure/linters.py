@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """Shapes of linters, formatters and static checkers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 (the patterns are the data)
 """Python tracebacks (the exception line is the cause; of a chain, the root) and pytest / unittest reports."""
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ _BARE_EXCEPTION = re.compile(r"^(?P<name>[A-Z]\w+): \S")
 _CHAIN = re.compile(
     r"The above exception was the direct cause|During handling of the above exception, another exception"
 )
-_TEST_FILE = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py$|[/\\]tests?[/\\]|unittest[/\\]|_pytest[/\\]")
-_INSTALL_FILE = re.compile(r"setuptools|pip[/\\]_(?:vendor|internal)|pyproject_hooks|[/\\]setup\.py$|build_meta|distutils")
+_TEST_FILE = re.compile(
+    r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py$|[/\\]tests?[/\\]|unittest[/\\]|_pytest[/\\]"
+)
+_INSTALL_FILE = re.compile(
+    r"setuptools|pip[/\\]_(?:vendor|internal)|pyproject_hooks|[/\\]setup\.py$|build_meta|distutils"
+)
 _IGNORED = re.compile(
     r"Exception ignored|Unraisable|UserWarning|warnings\.warn|WARNING|\bWARN\b|ignor(?:ed|ing)|--- Logging error|DeprecationWarning"
 )
@@ -173,7 +178,9 @@ def _in_test(category: Category, cause: str) -> tuple[Category, str]:
 _SECTION = re.compile(r"^=+ (?P<name>FAILURES|ERRORS|RERUNS|warnings summary|short test summary info|.*) =+$")
 _TEST_HEAD = re.compile(r"^_{3,} (?P<name>\S.*?) _{3,}$")
 _E_LINE = re.compile(r"^(?:>?\s*)?E {2,}(?P<message>\S.*)$")
-_E_NOISE = re.compile(r"^(?:assert\b|\+|-|\?|where|Full diff|Use -v|At index|Omitting|\[|\{|\(|and\b|comparison)")
+_E_NOISE = re.compile(
+    r"^(?:assert\b|\+|-|\?|where|Full diff|Use -v|At index|Omitting|\[|\{|\(|and\b|comparison)"
+)
 
 
 class PytestReader:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 (the patterns are the data)
 """Shapes of test runners and of the wrappers that only repeat an exit code."""
 
 from __future__ import annotations

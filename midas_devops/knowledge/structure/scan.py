@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """One pass over a log: every reader proposes, the catalogue names, and what fits is kept in flat memory."""
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from midas_devops.knowledge.structure.steps import Place
 _RING = 96
 _SPAN = 18
 """Lines of a span at most; the contract allows 20."""
+_QUOTED = 2000
+"""Characters of one quoted line at most."""
 _KEPT = 3000
 """Distinct candidates held at most; past that only new heavy ones come in."""
 _SHORT_MEMORY = 64
@@ -184,7 +187,10 @@ class Scan:
         while self._waiting and (everything or self._waiting[0].last <= self.lines - 1):
             candidate = self._waiting.popleft()
             candidate.last = min(candidate.last, self.lines)
-            _trim(candidate, [line_of(no, data) for no, data in self._ring if candidate.first <= no <= candidate.last])
+            _trim(
+                candidate,
+                [line_of(no, data) for no, data in self._ring if candidate.first <= no <= candidate.last],
+            )
 
 
 def _words(data: bytes) -> bytes:
@@ -232,19 +238,21 @@ def _signature(candidate: Candidate) -> str:
     return f"{candidate.step}|{_NUMBERS.sub('#', candidate.text[:160])}"
 
 
-_BOUNDARY = re.compile(r"^##\[(?:group|endgroup|section)|^\[Pipeline\]|^##\[error\]Process completed|section_(?:start|end)")
+_BOUNDARY = re.compile(
+    r"^##\[(?:group|endgroup|section)|^\[Pipeline\]|^##\[error\]Process completed|section_(?:start|end)"
+)
 
 
 def _trim(candidate: Candidate, lines: list[Line]) -> None:
     """End the span at a step's border and at blank edges; then keep the lines as they are quoted."""
     kept = list(lines)
-    for index, line in enumerate(lines):
+    for line in lines:
         if not _BOUNDARY.search(line.marked):
             continue
         if line.no < candidate.anchor:
             kept = [one for one in lines if one.no > line.no]
         elif line.no > candidate.anchor:
-            kept = [one for one in kept if one.no < lines[index].no]
+            kept = [one for one in kept if one.no < line.no]
             break
     while kept and not kept[0].text.strip() and kept[0].no < candidate.anchor:
         kept.pop(0)
@@ -256,4 +264,4 @@ def _trim(candidate: Candidate, lines: list[Line]) -> None:
 
 
 def _cropped(raw: str) -> str:
-    return raw if len(raw) <= 1200 else f"{raw[:1200]} […{len(raw) - 1200} more characters cut]"  # noqa: PLR2004
+    return raw if len(raw) <= _QUOTED else f"{raw[:_QUOTED]} […{len(raw) - _QUOTED} more characters cut]"

@@ -1,4 +1,4 @@
-"""Failures that one line tells by its shape: compilers, linters, test runners, packagers and their wrappers."""
+"""Failures that one line tells by its shape: compilers, linters, test runners and their wrappers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shape(
     fixed: bool = True,
     wrapper: bool = False,
 ) -> Shape:
-    """A :class:`Shape` with its pattern compiled. Lines that hold none of its literals cost next to nothing."""
+    """A :class:`Shape` with its pattern compiled."""
     return Shape(kind, score, category, cause, AnyOf(pattern), before, after, in_test, fixed, wrapper)
 
 

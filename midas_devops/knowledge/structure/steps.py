@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """Where in the job a line stands: which step, inside a listed script, after the end, and what failed when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (the patterns are the data)
 """Candidates against each other: causes before consequences, the failing step before the rest of the job."""
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ _CLUSTER = 25
 _SPECIFIC = 60.0
 _SUBSTANTIAL = 50.0
 _CONSEQUENCE = 16.0
-_RETRY = re.compile(r"retr(?:y|ies|ying)|attempt \d+|back(?:ing)? ?-?off|will try again|trying again|re-?connect", re.IGNORECASE)
+_RETRY = re.compile(
+    r"retr(?:y|ies|ying)|attempt \d+|back(?:ing)? ?-?off|will try again|trying again|re-?connect",
+    re.IGNORECASE,
+)
 # Kubernetes has two types of events, and calls every failure a warning.
 _EVENT = re.compile(r"\bWarning\s{2,}[A-Z][A-Za-z]+\s{2,}")
-_GIVEN_UP = re.compile(r"after \d+ (?:attempts|tries|retries)|retries (?:exceeded|exhausted)|giving up|no more retries|max(?:imum)? retries", re.IGNORECASE)
+_GIVEN_UP = re.compile(
+    r"after \d+ (?:attempts|tries|retries)|retries (?:exceeded|exhausted)|giving up|no more retries|max(?:imum)? retries",
+    re.IGNORECASE,
+)
 _HARMLESS = re.compile(
     r"\bignor(?:ed|ing)\b|non-?fatal|\(expected\)|expected (?:error|failure)|skipping|continuing|will be skipped|not critical"
     r"|falling back|deprecat|UserWarning|\[?WARN(?:ING)?\b|Failed to (?:restore|save) cache|cache (?:not found|miss)|Unable to reserve cache"
@@ -40,7 +47,7 @@ def ranked(candidates: list[Candidate], place: Place, total: int) -> list[Candid
             if candidate.is_consequence:
                 candidate.score -= _CONSEQUENCE
     ordered = sorted(candidates, key=lambda one: (-one.score, one.anchor))
-    top = _cause_of(ordered[0], candidates, place)
+    top = _cause_of(ordered[0], candidates)
     return [top, *(one for one in ordered if one is not top)]
 
 
@@ -61,13 +68,22 @@ def _standing(candidate: Candidate, place: Place, failing: int | None, total: in
     text = " ".join((candidate.text, *candidate.quoted[-2:])) if candidate.is_warning else candidate.text
     if candidate.is_warning:
         points -= 26
-    if candidate.kind != "wrapper" and not _EVENT.search(candidate.text) and _HARMLESS.search(candidate.text[:400]):
+    if (
+        candidate.kind != "wrapper"
+        and not _EVENT.search(candidate.text)
+        and _HARMLESS.search(candidate.text[:400])
+    ):
         points -= 24 + max(0.0, candidate.score - 60)
     if failing is not None and place.closed_by_markers:
         points += _by_step(candidate, place, failing)
     elif place.failure_points:
         first = place.failure_points[0]
-        if candidate.anchor > first + 2 and candidate.kind in {"generic", "catalogue", "exception", "traceback"}:
+        if candidate.anchor > first + 2 and candidate.kind in {
+            "generic",
+            "catalogue",
+            "exception",
+            "traceback",
+        }:
             points -= min(14.0, 3 + (candidate.anchor - first) / 40)
     if candidate.in_epilogue:
         points -= 30
@@ -103,18 +119,20 @@ def _closeness(candidate: Candidate, place: Place) -> float:
     return 8.0 * math.exp(-min(ahead) / 30) if ahead else 0.0
 
 
-def _cause_of(top: Candidate, candidates: list[Candidate], place: Place) -> Candidate:
+def _cause_of(top: Candidate, candidates: list[Candidate]) -> Candidate:
     """The earliest of those that are about as strong and belong to the same failure."""
     rivals = [
         one
         for one in candidates
-        if one.anchor < top.anchor and one.score >= top.score - _NEAR and one.step == top.step and not one.is_wrapper
+        if one.anchor < top.anchor
+        and one.score >= top.score - _NEAR
+        and one.step == top.step
+        and not one.is_wrapper
     ]
     if not rivals:
         return top
     if top.score >= _SPECIFIC:
         return min(rivals, key=lambda one: one.anchor)
-    del place
     best = top
     for one in sorted(rivals, key=lambda rival: -rival.anchor):
         if best.anchor - one.anchor > _CLUSTER:

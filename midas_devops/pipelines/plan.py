@@ -1,0 +1,112 @@
+"""From a repository's tree to a validated proposal."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+
+from midas_devops.errors import UsageError
+from midas_devops.nearest import did_you_mean
+from midas_devops.pipelines import github_actions, jenkins
+from midas_devops.pipelines.details import PipelineDetails, parse_details
+from midas_devops.pipelines.detect import detect
+from midas_devops.pipelines.findings import Repository
+from midas_devops.pipelines.tree import Tree
+from midas_devops.pipelines.validate import validate
+from midas_devops.pipelines.wanted import MERGED, Wanted, settle
+from midas_devops.ports.pipeline import PipelineFile, PipelineProposal
+
+WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
+
+
+def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> PipelineProposal:
+    """Detect, render, validate. Raises ``UsageError``, ``ToolError``, ``MissingExtraError``."""
+    details = parse_details(given)
+    found = detect(tree)
+    wanted = settle(found, details)
+    settings = _midas_toml(tree)
+    _known_environments(details, settings)
+    if details.platform == "jenkins":
+        path, same, text = jenkins.FILE, (jenkins.FILE,), jenkins.render_jenkinsfile(wanted)
+    else:
+        path, same = github_actions.FILE, github_actions.SAME
+        text = github_actions.render_workflow(wanted, tree)
+    validated = validate(details.platform, path, text)
+    standing = next((name for name in same if name in tree.paths()), "")
+    reasons = [*_standing(tree, path, standing, text), *_detected(found), *found.notes, *_choices(wanted, settings)]
+    return PipelineProposal(
+        repository=repository,
+        platform=details.platform,
+        files=(PipelineFile(path=path, text=text, exists=bool(standing)),),
+        reasons=(*reasons, *validated),
+    )
+
+
+def _standing(tree: Tree, path: str, standing: str, text: str) -> list[str]:
+    others = [name for name in tree.paths() if WORKFLOW.fullmatch(name) and name != standing]
+    reasons = []
+    if standing:
+        same = " and is exactly what would be proposed" if tree.read(standing) == text else ""
+        reasons.append(f"{standing} stands there already{same}: it is left alone")
+    if others and path.startswith(".github/"):
+        reasons.append(f"left alone beside it: {', '.join(others)}")
+    return reasons
+
+
+def _detected(found: Repository) -> list[str]:
+    return [f"{finding.what}: {finding.value} ({finding.file})" for finding in found.findings]
+
+
+def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
+    reasons = []
+    for part in wanted.components:
+        if part.versions and not any(part.versions[0] == f.value for f in wanted.repository.findings):
+            reasons.append(f"{part.name}: {part.language} {', '.join(part.versions)}, which no file names")
+    if any(part.reports != "none" for part in wanted.components):
+        reasons.append(f"test results go to reports/<commit>/{MERGED}, where a gate of kind junit looks")
+    reasons += _gate_paths(settings)
+    images = [f"{f.value} ({f.file})" for f in wanted.repository.findings if f.what == "service image"]
+    if images and not wanted.details.services and wanted.details.platform == "github-actions":
+        reasons.append(f"the tests get no service; name them in services if they need {', '.join(images)}")
+    if wanted.environments:
+        reasons.append(
+            "deploys keep their ledger in storage.url of midas.toml: a runner's disk forgets it, so give it"
+            " a database that all runs share"
+        )
+        if not settings:
+            reasons.append("there is no midas.toml yet: the deploy jobs fail until it names their environments")
+    elif isinstance(environments := settings.get("environments"), dict) and environments:
+        reasons.append(f"nothing is deployed; name environments to deploy: {', '.join(environments)}")
+    return reasons
+
+
+def _gate_paths(settings: dict[str, object]) -> list[str]:
+    gates = settings.get("gates")
+    reasons = []
+    for name, gate in gates.items() if isinstance(gates, dict) else ():
+        if isinstance(gate, dict) and gate.get("kind") == "junit" and gate.get("path") != f"reports/{{commit}}/{MERGED}":
+            reasons.append(
+                f"gate '{name}' looks at {gate.get('path')}: point it at reports/{{commit}}/{MERGED}"
+            )
+    return reasons
+
+
+def _midas_toml(tree: Tree) -> dict[str, object]:
+    try:
+        return tomllib.loads(tree.read("midas.toml"))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _known_environments(details: PipelineDetails, settings: dict[str, object]) -> None:
+    known = settings.get("environments")
+    if not isinstance(known, dict):
+        return
+    for environment in details.environments:
+        if environment.name not in known:
+            raise UsageError(
+                f"there is no environment '{environment.name}' in the repository's midas.toml",
+                hint=did_you_mean(environment.name, known) or "Environments: " + ", ".join(known),
+                location="config_details: environments",
+            )

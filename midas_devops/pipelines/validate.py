@@ -1,0 +1,151 @@
+"""Nobody sees a pipeline that its validators refuse."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from midas_devops.errors import MissingExtraError, ToolError
+from midas_devops.pipelines import groovy
+from midas_devops.pipelines.details import Platform
+
+TIMEOUT_SECONDS = 120
+EXTRA = "pipelines"
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
+    """Which validators passed, and which were not there. Raises ``ToolError``, ``MissingExtraError``."""
+    if platform == "jenkins":
+        _refuse(path, "the structural check", groovy.problems(text))
+        return (
+            f"{path}: balanced blocks and known sections, checked; no Groovy parser was at hand, so its"
+            " Groovy was not parsed (Jenkins does: declarative-linter)",
+        )
+    checker, zizmor = _required()
+    with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
+        file = Path(folder) / ".github" / "workflows" / Path(path).name
+        file.parent.mkdir(parents=True)
+        file.write_text(text, encoding="utf-8")
+        _refuse(path, "the GitHub workflow schema", schema_problems(checker, file))
+        _refuse(path, "zizmor", security_problems(zizmor, file))
+        actionlint = shutil.which("actionlint")
+        if actionlint:
+            _refuse(path, "actionlint", _lint_problems(actionlint, file))
+    passed = f"{path}: passes the GitHub workflow schema and zizmor (no finding at medium or above)"
+    return (
+        f"{passed}, and actionlint" if actionlint else f"{passed}; actionlint is not on PATH and did not look",
+    )
+
+
+def security_problems(zizmor: str, file: Path) -> list[str]:
+    """zizmor's findings of severity medium and above."""
+    ended = _run(
+        [
+            zizmor,
+            *("--offline", "--no-config", "--no-progress", "--no-exit-codes", "--quiet"),
+            *("--min-severity", "medium", "--format", "json", str(file)),
+        ]
+    )
+    if ended.returncode != 0:
+        return [f"it could not read the file: {_last(ended.stderr)}"]
+    return [
+        f"{finding['ident']} ({finding['determinations']['severity']}): {finding['desc']}{_place(finding)}"
+        for finding in json.loads(ended.stdout or "[]")
+    ]
+
+
+def schema_problems(command: list[str], file: Path) -> list[str]:
+    """Where a workflow leaves GitHub's schema."""
+    ended = _run(
+        [*command, "--builtin-schema", "vendor.github-workflows", "--output-format", "json", str(file)]
+    )
+    try:
+        said: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        return [_last(ended.stderr) or "it printed nothing"]
+    found = [f"{error.get('path', '')}: {error.get('message', '')}" for error in said.get("errors", [])]
+    found += [str(error.get("message", "it cannot be parsed")) for error in said.get("parse_errors", [])]
+    return found or ([] if ended.returncode == 0 else [str(said.get("message", "refused"))])
+
+
+def validators_missing() -> list[str]:
+    """Names of the required validators that are not installed."""
+    found = importlib.util.find_spec("check_jsonschema")
+    return [name for name, there in (("check-jsonschema", found), ("zizmor", _zizmor())) if not there]
+
+
+def _required() -> tuple[list[str], str]:
+    zizmor = _zizmor()
+    if validators_missing() or not zizmor:
+        raise MissingExtraError("checking a pipeline before it is proposed", EXTRA)
+    return [sys.executable, "-m", "check_jsonschema"], zizmor
+
+
+def _zizmor() -> str:
+    """The program of our own installation first."""
+    return shutil.which("zizmor", path=sysconfig.get_path("scripts")) or shutil.which("zizmor") or ""
+
+
+def _lint_problems(actionlint: str, file: Path) -> list[str]:
+    ended = _run(
+        [
+            actionlint,
+            *("-no-color", "-oneline", "-shellcheck=", "-pyflakes="),
+            # Only the owner of a self-hosted runner knows its labels.
+            *("-ignore", 'label ".+" is unknown', str(file)),
+        ]
+    )
+    lines = [line.rpartition(f"{file.name}:")[2] for line in ended.stdout.splitlines() if line.strip()]
+    return lines or ([] if ended.returncode == 0 else [_last(ended.stderr)])
+
+
+def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    try:
+        return subprocess.run(
+            arguments,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise ToolError(
+            f"could not check the pipeline with {Path(arguments[0]).name}: {type(failed).__name__}",
+            hint="Nothing was proposed. Does the program run by itself?",
+        ) from failed
+
+
+def _refuse(path: str, validator: str, found: list[str]) -> None:
+    if found:
+        raise ToolError(
+            f"the rendered {path} does not pass {validator}: {'; '.join(found[:5])}",
+            hint="Nothing was proposed. Look at config_details; if it is right, this is a mistake of ours.",
+            location=path,
+        )
+
+
+def _place(finding: dict[str, Any]) -> str:
+    try:
+        row = finding["locations"][0]["concrete"]["location"]["start_point"]["row"]
+    except (KeyError, IndexError):
+        return ""
+    return f" in line {row + 1}"
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""
