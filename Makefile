@@ -59,7 +59,7 @@ studio: $(STAMP) ## serve the graphs to LangGraph Studio on 127.0.0.1:2024
 
 .PHONY: lock
 lock: ## pin every dependency again, with hashes and without addresses (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev --extra postgres --extra pipelines pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements/slow.in -c requirements/dev.txt -o requirements/slow.txt
 
 .PHONY: clean

@@ -211,6 +211,24 @@ def test_a_rollout_in_another_thread_can_be_cancelled(place: Place) -> None:
     assert_serves_alone(place, "v1")
 
 
+def test_ctrl_c_while_waiting_for_another_change_is_said(place: Place) -> None:
+    place.deploy(place.release("v1"))
+    driver = place.driver(place.release("v2"), "--pause-at", "export")
+    read_to(driver, "export")
+    third = place.release("v3")
+
+    def interrupted(line: str) -> None:
+        if "waiting for another change" in line:
+            raise KeyboardInterrupt
+
+    result = place.deployer().deploy(third, interrupted)
+    assert result.failure is not None
+    assert (result.failure.code, result.serving and result.serving.version) == ("cancelled", "v1")
+    (place.root / "go").touch()
+    assert result_of(driver).failure is None
+    assert_serves_alone(place, "v2")
+
+
 def test_the_signal_handler_is_given_back(place: Place) -> None:
     before = signal.getsignal(signal.SIGINT)
     place.deploy(place.release("v1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -215,6 +216,30 @@ def test_failing_on_the_real_port_brings_the_old_one_back(place: Place, mode: st
     assert place.deployer().status() == result.serving
 
 
+def test_an_old_one_that_does_not_start_again_is_said_and_nothing_serves(place: Place) -> None:
+    first, second = place.release("v1"), place.release("v2")
+    place.deploy(first)
+    place.environ["APP_MODE"] = "dies-in-public"
+    result = place.deploy(second)
+    assert result.failure.code == "start_failed"
+    assert "could not be started again, nothing serves now" in result.failure.message
+    assert result.serving is None
+    assert place.living() == set()
+    assert place.deployer().status() is None
+
+
+def test_an_old_one_that_comes_back_unhealthy_is_left_running_and_said(place: Place) -> None:
+    first, second = place.release("v1"), place.release("v2")
+    place.deploy(first)
+    place.environ["APP_MODE"] = "unhealthy-in-public"
+    result = place.deploy(second, within=3)
+    assert "was started again, but is not healthy" in result.failure.message
+    assert result.serving.commit == first.commit
+    assert place.answer()[0] == "status 503"
+    assert len(place.living()) == 1
+    assert place.deployer().status() == result.serving
+
+
 def test_failing_on_the_real_port_of_an_empty_environment_leaves_it_empty(place: Place) -> None:
     result = place.deploy(place.release("v1", "unhealthy-in-public"), within=3)
     assert result.failure.code == "health_check_failed"
@@ -320,6 +345,56 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours(place: Place) -> None:
     with socket.create_server(("127.0.0.1", place.port)):
         assert place.deployer().status() is None
         assert place.deploy(place.release("v2")).failure.code == "port_in_use"
+
+
+def test_a_spare_port_that_somebody_takes_meanwhile_is_changed_for_another(place: Place) -> None:
+    release = place.release("v1")
+    taken: list[socket.socket] = []
+
+    def take(line: str) -> None:
+        if "as a candidate on port" in line and not taken:
+            taken.append(socket.create_server(("127.0.0.1", int(line.rsplit(" ", 1)[1]))))
+
+    with contextlib.ExitStack() as stack:
+        result = place.deployer().deploy(release, take)
+        stack.enter_context(taken[0])
+    assert result.failure is None
+    assert place.answer()[0] == "v1"
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+def test_a_port_that_somebody_takes_in_the_gap_is_named(place: Place, given_back: bool) -> None:
+    first, second = place.release("v1"), place.release("v2")
+    place.deploy(first)
+    taken: list[socket.socket] = []
+
+    def take(line: str) -> None:
+        if line == f"start v2 on port {place.port}":
+            taken.append(socket.create_server(("127.0.0.1", place.port)))
+        if given_back and line.startswith("put v1"):
+            taken[0].close()
+
+    result = place.deployer().deploy(second, take)
+    taken[0].close()
+    assert result.failure is not None
+    assert result.failure.code == "port_in_use"
+    assert f"process {os.getpid()}" in result.failure.message
+    assert (result.serving is not None) == given_back
+    assert place.answer()[0] == ("v1" if given_back else "")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_and_stops_nothing(place: Place) -> None:
+    first, second = place.release("v1"), place.release("v2")
+    place.deploy(first)
+    before = place.answer()
+    releases = place.home / "releases"
+    releases.rename(place.home / "aside")
+    releases.write_text("a file")
+    with pytest.raises(StorageError):
+        place.deploy(second)
+    assert place.answer() == before
+    releases.unlink()
+    (place.home / "aside").rename(releases)
 
 
 def test_a_service_that_lives_without_its_port_is_not_said_to_run(place: Place) -> None:
