@@ -123,6 +123,12 @@ def first_error(log: Labelled) -> Answer:
     return _by_words(_errors(log))
 
 
+HALVES = {
+    "tuned": "own scenarios, tuned on",
+    "held_out": "own scenarios, held out at first",
+    "fresh": "own scenarios, written after the first two",
+    "last": "own scenarios, written last",
+}
 METHODS: dict[str, Callable[[Labelled], Answer]] = {
     "midas-devops": ours,
     "last error": last_error,
@@ -179,6 +185,21 @@ def lines_only(folder: Path) -> list[Labelled]:
     return found
 
 
+def calibration(logs: list[Labelled]) -> None:
+    """How often the category was right where the diagnosis said how sure it is."""
+    by_confidence: dict[float, list[bool]] = {}
+    for log in logs:
+        found = diagnose_file(log.path)
+        if found.verdict == "conclusive":
+            right = found.category in (log.category, *log.as_good_categories)
+            by_confidence.setdefault(found.confidence, []).append(right)
+    rows = [
+        (f"{confidence:.2f}", str(len(right)), f"{sum(right) / len(right):.0%}")
+        for confidence, right in sorted(by_confidence.items())
+    ]
+    table("Confidence, scenarios and corpus", ("confidence", "logs", "right category"), rows)
+
+
 def speed(megabytes: int) -> None:
     """Each size in a process of its own, so that its peak memory is its own."""
     rows = []
@@ -225,12 +246,13 @@ def main() -> None:
     if options.speed:
         speed(options.megabytes)
         return
-    for half, title in (("tuned", "own scenarios, tuned on"), ("held_out", "own scenarios, held out")):
+    for half, title in HALVES.items():
         compare(title, scenarios(half), show_misses=options.misses)
     with tempfile.TemporaryDirectory() as folder:
         compare("condensing's logs", lines_only(Path(folder)), show_misses=options.misses)
     if real := corpus():
         compare("corpus of real logs", real, show_misses=options.misses)
+    calibration(scenarios() + real)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -266,6 +267,15 @@ class DevOpsAgent:
                 hint=f"Set environments.{environment_name}.url, or url_output, in midas.toml.",
             )
         return url
+
+    def get_pipeline_config(self) -> Json:
+        """The project's CI/CD pipelines as its files say: ``workflows`` and what is ``missing``."""
+        from midas_devops.pipelines.describe import describe
+        from midas_devops.pipelines.tree import FolderTree
+        from midas_devops.safety.redaction import Redactor
+
+        redactor = Redactor.from_environment(os.environ, self.settings)
+        return describe(FolderTree(self.root), redactor.text).model_dump(mode="json")
 
     # Runs
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from midas_devops.ports.iac import IacEngine
     from midas_devops.ports.knowledge import KnowledgeBase
     from midas_devops.ports.ledger import Ledger
+    from midas_devops.ports.pipeline import PipelineHost
     from midas_devops.ports.results import ScanResults, TestResults
     from midas_devops.ports.source import Source
 
@@ -61,6 +62,7 @@ def connect(
         deployer=_deployers(root, settings, source, artifacts, ledger, variables, redactor.text),
         tests=_test_gates(root),
         scans=_scan_gates(root),
+        pipelines=_pipelines(root, settings, variables),
         knowledge=_knowledge(root, settings, redactor),
         tracker=_tracker(settings, variables),
         model=_model(settings, variables),
@@ -174,6 +176,12 @@ def _scan_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], ScanResults]:
         raise ConfigError(f"a gate of kind '{gate.kind}' does not read scan results")
 
     return scans
+
+
+def _pipelines(root: Path, settings: Settings, environ: Mapping[str, str]) -> PipelineHost:
+    from midas_devops.adapters.pipelines import ProjectPipelines
+
+    return ProjectPipelines(root, settings, environ)
 
 
 def _knowledge(root: Path, settings: Settings, redactor: Redactor) -> OpenKnowledge:

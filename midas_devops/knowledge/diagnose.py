@@ -126,14 +126,10 @@ def _nothing(
         ).model_copy(update={"category": category, "sources": (entry.id,) if entry else ()})
     place = scan.place
     if place.last_success > place.last_failure:
-        return inconclusive(
-            f"The log shows no failure: it ends well at line {place.last_success}."
-        )
+        return inconclusive(f"The log shows no failure: it ends well at line {place.last_success}.")
     if place.last_failure and order:
         wrapper = order[0]
-        diagnosis = inconclusive(
-            f"The log says that something failed (line {wrapper.anchor}), but not why."
-        )
+        diagnosis = inconclusive(f"The log says that something failed (line {wrapper.anchor}), but not why.")
         return diagnosis.model_copy(
             update={"spans": (_span(wrapper, name, redact),), "remedies": DEFAULT_REMEDIES[Category.UNKNOWN]}
         )

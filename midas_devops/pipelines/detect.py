@@ -7,9 +7,15 @@ from collections.abc import Callable
 
 from midas_devops.pipelines.detect_node import detect_node, read_package
 from midas_devops.pipelines.detect_others import cargo_workspace, detect_go, detect_java, detect_rust
-from midas_devops.pipelines.detect_python import MANIFESTS, detect_python, python_files, workspace_members
+from midas_devops.pipelines.detect_python import (
+    MANIFESTS,
+    detect_python,
+    python_files,
+    python_tests,
+    workspace_members,
+)
 from midas_devops.pipelines.findings import Component, Detected, Finding, Repository
-from midas_devops.pipelines.tree import Tree, below, folder_of, interesting, within, writable
+from midas_devops.pipelines.tree import Tree, among_tests, below, folder_of, interesting, within, writable
 
 Rules = Callable[[Tree, str, tuple[str, ...]], Detected | None]
 
@@ -42,7 +48,9 @@ def detect(tree: Tree) -> Repository:
             )
             if detected := rules(tree, folder, inside):
                 found.append(detected)
-    dockerfiles = tuple(path for path in paths if _DOCKERFILE.search(path) and writable(path))
+    dockerfiles = tuple(
+        path for path in paths if _DOCKERFILE.search(path) and writable(path) and not among_tests(path)
+    )
     terraform, terraform_findings = _terraform(tree, paths)
     findings = [finding for detected in found for finding in detected.findings]
     findings += [Finding(what="container", value="docker build", file=path) for path in dockerfiles]
@@ -52,20 +60,20 @@ def detect(tree: Tree) -> Repository:
         dockerfiles=dockerfiles,
         terraform=terraform,
         findings=tuple(findings),
-        notes=tuple([*notes, *(note for detected in found for note in detected.notes)]),
+        notes=(*notes, *(note for detected in found for note in detected.notes)),
     )
 
 
 def _folders(tree: Tree, paths: tuple[str, ...], language: str, manifests: tuple[str, ...]) -> list[str]:
     """Folders with a manifest, without the members of a workspace: those are built from its root."""
     names = tuple(f"/{name}" for name in manifests)
-    folders = sorted({folder_of(path) for path in paths if f"/{path}".endswith(names)})
+    found = (path for path in paths if f"/{path}".endswith(names) and not among_tests(path))
+    folders = sorted({folder_of(path) for path in found})
     if language == "python":
         folders = [folder for folder in folders if python_files(paths, folder)]
+        folders = folders or (["."] if python_tests(paths) else [])
     roots = [folder for folder in folders if _is_workspace(tree, paths, language, folder)]
-    return [
-        folder for folder in folders if not any(root != folder and below(root, folder) for root in roots)
-    ]
+    return [folder for folder in folders if not any(root != folder and below(root, folder) for root in roots)]
 
 
 def _is_workspace(tree: Tree, paths: tuple[str, ...], language: str, folder: str) -> bool:
@@ -101,11 +109,11 @@ def _named(found: list[Detected]) -> tuple[Component, ...]:
 
 
 def _terraform(tree: Tree, paths: tuple[str, ...]) -> tuple[tuple[str, ...], list[Finding]]:
-    """Root modules: folders that configure Terraform or a provider; plain modules are checked through them."""
+    """Root modules: folders that configure Terraform or a provider; they bring plain modules with them."""
     found: dict[str, str] = {}
     for path in paths:
         folder = folder_of(path)
-        if not path.endswith(".tf") or folder in found or not writable(folder):
+        if not path.endswith(".tf") or folder in found or among_tests(path) or not writable(folder):
             continue
         if "modules" not in folder.split("/") and _ROOT_MODULE.search(tree.read(path)):
             found[folder] = path

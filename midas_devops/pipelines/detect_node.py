@@ -37,11 +37,13 @@ def detect_node(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | 
     lint = (f"{run} lint",) if "lint" in scripts else ()
     build = (f"{run} build",) if "build" in scripts else ()
     findings += [
-        Finding(what=name, value=f"{run} {name}", file=manifest) for name in ("lint", "build") if name in scripts
+        Finding(what=name, value=f"{run} {name}", file=manifest)
+        for name in ("lint", "build")
+        if name in scripts
     ]
     test, reports, notes = _test(tool, package, scripts, manifest)
     if test:
-        findings.append(Finding(what="tests", value=test[0].split(" --")[0], file=manifest))
+        findings.append(Finding(what="tests", value=scripts["test"], file=manifest))
     return Detected(
         component=Component(
             name="node",
@@ -87,9 +89,7 @@ def _tool(package: dict[str, Any], folder: str, inside: tuple[str, ...]) -> tupl
     return ("pnpm" if manager == "pnpm" else "yarn" if manager == "yarn" else "npm"), ""
 
 
-def _version(
-    tree: Tree, package: dict[str, Any], folder: str, inside: tuple[str, ...]
-) -> tuple[str, str]:
+def _version(tree: Tree, package: dict[str, Any], folder: str, inside: tuple[str, ...]) -> tuple[str, str]:
     for name in (".nvmrc", ".node-version"):
         path = within(folder, name)
         if path in inside:
@@ -108,7 +108,7 @@ def _install(tool: Tool, lock: str, package: dict[str, Any], berry: bool) -> tup
     if tool == "yarn":
         berry = berry or re.match(r"yarn@[2-9]", str(package.get("packageManager", ""))) is not None
         frozen = (" --immutable" if berry else " --frozen-lockfile") if lock else ""
-        return ("corepack enable", f"yarn install{frozen}")
+        return (*(("corepack enable",) if berry else ()), f"yarn install{frozen}")
     return ("npm ci" if lock else "npm install",)
 
 
@@ -124,37 +124,28 @@ def _test(
     runner = re.sub(r"\s+", " ", word.group()) if word else ""
     # Only a script that is one plain call of the runner can be extended by arguments.
     alone = bool(runner) and not re.search(r"[&|;<>]", script)
-    separator = " --" if tool == "npm" else ""
     needed = _texts(package.get("devDependencies")) | _texts(package.get("dependencies"))
-    if alone and runner == "vitest":
+    command = _reporting(runner, script, plain[0], tool, needed) if alone else ""
+    if command:
+        return (command,), "file", ()
+    advice = "add jest-junit to its devDependencies" if runner == "jest" else "give its runner a JUnit one"
+    return plain, "none", (f"{manifest}: its tests run, but write no report that a gate can read; {advice}",)
+
+
+def _reporting(runner: str, script: str, plain: str, tool: Tool, needed: dict[str, str]) -> str:
+    """The call of a runner that can write JUnit by itself; empty when this one cannot."""
+    separator = " --" if tool == "npm" else ""
+    if runner == "vitest":
         once = "" if re.search(r"vitest\s+run|--run", script) else " --run"
-        return (
-            (f"{plain[0]}{separator}{once} --reporter=default --reporter=junit --outputFile.junit={{junit}}",),
-            "file",
-            (),
-        )
-    if alone and runner == "node --test":
+        reporters = "--reporter=default --reporter=junit --outputFile.junit={junit}"
+        return f"{plain}{separator}{once} {reporters}"
+    if runner == "node --test":
         # The runner reads options before the files only; Node's own variable carries them into the script.
         options = "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit"
-        return (
-            (f'NODE_OPTIONS="{options} --test-reporter-destination={{junit}}" {plain[0]}',),
-            "file",
-            (),
-        )
-    if alone and runner == "mocha":
-        return (
-            (f"{plain[0]}{separator} --reporter xunit --reporter-option output={{junit}}",),
-            "file",
-            (),
-        )
-    if alone and runner == "jest" and "jest-junit" in needed:
-        return (
-            (
-                f"JEST_JUNIT_OUTPUT_FILE={{junit}} {plain[0]}{separator}"
-                " --reporters=default --reporters=jest-junit",
-            ),
-            "file",
-            (),
-        )
-    advice = "add jest-junit to its devDependencies" if runner == "jest" else "give its runner a JUnit reporter"
-    return plain, "none", (f"{manifest}: its tests run but report nothing a gate can read; {advice}",)
+        return f'NODE_OPTIONS="{options} --test-reporter-destination={{junit}}" {plain}'
+    if runner == "mocha":
+        return f"{plain}{separator} --reporter xunit --reporter-option output={{junit}}"
+    if runner == "jest" and "jest-junit" in needed:
+        reporters = "--reporters=default --reporters=jest-junit"
+        return f"JEST_JUNIT_OUTPUT_FILE={{junit}} {plain}{separator} {reporters}"
+    return ""

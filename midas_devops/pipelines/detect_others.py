@@ -30,11 +30,11 @@ def detect_go(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | No
     if tests:
         findings.append(Finding(what="tests", value="go test", file=tests[0]))
     linter = next((p for n in (".golangci.yml", ".golangci.yaml") if (p := within(folder, n)) in inside), "")
-    notes = () if tests else (f"{manifest}: no Go tests were found, so none run",)
+    notes: tuple[str, ...] = () if tests else (f"{manifest}: no Go tests were found, so none run",)
     if linter:
         notes += (f"{linter}: golangci-lint is not run; go vet is. Name it as lint to have it",)
     sums = within(folder, "go.sum")
-    command = f"go run gotest.tools/gotestsum@{TOOLS['gotestsum']} --junitfile \"{{junit}}\" -- ./..."
+    command = f'go run gotest.tools/gotestsum@{TOOLS["gotestsum"]} --junitfile "{{junit}}" -- ./...'
     return Detected(
         component=Component(
             name="go",
@@ -118,7 +118,9 @@ def detect_java(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | 
     findings = [Finding(what="java", value="maven" if maven else "gradle", file=manifest)]
     if version:
         findings.append(Finding(what="java version", value=version.group(1), file=manifest))
-    tests = [path for path in inside if "/src/test/" in f"/{path}" and path.endswith((".java", ".kt", ".groovy"))]
+    tests = [
+        path for path in inside if "/src/test/" in f"/{path}" and path.endswith((".java", ".kt", ".groovy"))
+    ]
     if tests:
         findings.append(Finding(what="tests", value="junit", file=tests[0]))
     wrapper = within(folder, "mvnw" if maven else "gradlew") in inside

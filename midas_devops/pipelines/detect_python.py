@@ -21,6 +21,7 @@ _EXTRAS = ("dev", "test", "tests", "testing")
 def detect_python(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | None:
     """``inside``: the paths that belong to this component."""
     manifest = next((within(folder, m) for m in MANIFESTS if within(folder, m) in inside), "")
+    manifest = manifest or next((path for path in inside if _TEST_FILE.search(path)), "")
     if not manifest:
         return None
     reader = _Reader(tree, folder, inside)
@@ -93,7 +94,9 @@ class _Reader:
 
     def lock(self, tool: Tool, manifest: str) -> str:
         named = {"uv": "uv.lock", "poetry": "poetry.lock"}.get(tool, "")
-        return self._at(named) if named and self.has(named) else manifest
+        if named and self.has(named):
+            return self._at(named)
+        return manifest if manifest.endswith(MANIFESTS) else ""
 
     def tests(self, run: str) -> tuple[tuple[str, ...], list[Finding]]:
         configured = next((self._at(n) for n in ("pytest.ini", "conftest.py") if self.has(n)), "")
@@ -138,8 +141,10 @@ class _Reader:
             return (f"python -m pip install poetry=={TOOLS['poetry']}", command, *added)
         files = [name for name in _REQUIREMENTS if self.has(name)]
         commands = [f"python -m pip install -r {name}" for name in files]
-        if self.has("setup.py") or "build-system" in self._project or "project" in self._project:
-            commands.append(f"python -m pip install -e '.[{extra}]'" if extra else "python -m pip install -e .")
+        if self.has("setup.py") or "build-system" in self._project or self._project.get("project"):
+            commands.append(
+                f"python -m pip install -e '.[{extra}]'" if extra else "python -m pip install -e ."
+            )
         missing = [name for name in needs if name not in self._dependencies()]
         if missing:
             commands.append(f"python -m pip install {' '.join(missing)}")
@@ -168,6 +173,11 @@ class _Reader:
         return {name.lower() for name in named if name}
 
 
+def python_tests(paths: tuple[str, ...]) -> bool:
+    """Whether there are tests that pytest would find: enough to build on without any manifest."""
+    return any(_TEST_FILE.search(path) for path in paths)
+
+
 def workspace_members(tree: Tree, folder: str) -> bool:
     """Whether this pyproject.toml is the root of a uv workspace: its members are tested with it."""
     return "workspace" in _toml(tree.read(within(folder, "pyproject.toml"))).get("tool", {}).get("uv", {})
@@ -180,6 +190,16 @@ def python_files(inside: tuple[str, ...], folder: str) -> bool:
 
 def _toml(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        read = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return {}  # a broken manifest says nothing; the tool's own files still do
+    read["project"] = _table(read.get("project"))
+    read["tool"] = _table(read.get("tool"))
+    for key in ("poetry", "uv"):
+        if key in read["tool"]:
+            read["tool"][key] = _table(read["tool"][key])
+    return read
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

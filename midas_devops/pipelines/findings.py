@@ -39,7 +39,7 @@ class Component(Value):
     test: tuple[str, ...] = ()
     """``{junit}`` is the report to write."""
     collect: tuple[str, ...] = ()
-    """After the tests, whatever came of them: bring reports to ``{folder}`` with names that begin with ``{name}``."""
+    """After the tests, passed or not: brings them to ``{folder}`` under names that begin with ``{name}``."""
     reports: Report = "none"
     """``file``: ``test`` writes one JUnit file; ``folder``: ``collect`` brings several."""
 

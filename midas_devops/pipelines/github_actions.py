@@ -83,6 +83,7 @@ def render_workflow(wanted: Wanted, tree: Tree) -> str:
         branches=details.branches,
         runner=details.runner or DEFAULT_RUNNER,
         timeout=details.timeout_minutes,
+        caches=wanted.caches,
         components=jobs,
         services=[_service(name, service) for name, service in details.services.items()],
         images=images,
@@ -131,7 +132,11 @@ def _steps(wanted: Wanted, component: Component, version: str) -> tuple[_Step, .
         asked = next(iter(component.versions), "stable")
         install = f"rustup toolchain install {asked} --profile minimal --component clippy --component rustfmt"
         steps.append(_Step(name="Set up Rust", run=(install, f"rustup default {asked}")))
-    for name, commands in (("Install", component.install), ("Lint", component.lint), ("Build", component.build)):
+    for name, commands in (
+        ("Install", component.install),
+        ("Lint", component.lint),
+        ("Build", component.build),
+    ):
         if commands:
             steps.append(_Step(name=name, run=commands))
     if component.test:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 _TOKEN = re.compile(
     r"""
     (?P<comment>//[^\n]*|/\*.*?\*/)
-  | (?P<string>'''(?:\\.|(?!''').)*'''|\"\"\"(?:\\.|(?!\"\"\").)*\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")
+  | (?P<string>'''(?:\\.|(?!''').)*'''
+              |\"\"\"(?:\\.|(?!\"\"\").)*\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")
   | (?P<open>[{(\[])
   | (?P<close>[})\]])
   | (?P<end>\n|;)
@@ -127,14 +128,20 @@ def problems(text: str) -> list[str]:
     if len(pipelines) != 1:
         return [f"{len(pipelines)} blocks 'pipeline', expected one"]
     pipeline = pipelines[0]
-    found = [f"line {b.line}: 'pipeline' has no section '{b.name}'" for b in pipeline.blocks if b.name not in _PIPELINE]
+    found = [
+        f"line {b.line}: 'pipeline' has no section '{b.name}'"
+        for b in pipeline.blocks
+        if b.name not in _PIPELINE
+    ]
     if not (pipeline.child("agent") or any(word.startswith("agent ") for word in pipeline.statements)):
         found.append("'pipeline' has no agent")
     stages = pipeline.every("stage")
     if not stages:
         found.append("'pipeline' has no stage")
     names = [stage.argument for stage in stages]
-    found += [f"stage '{name}' stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    found += [
+        f"stage '{name}' stands there twice" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
     for stage in stages:
         found += [
             f"line {block.line}: stage '{stage.argument}' has no section '{block.name}'"

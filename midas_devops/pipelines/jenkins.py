@@ -47,9 +47,15 @@ def render_jenkinsfile(wanted: Wanted) -> str:
     )
 
 
+def _venv(name: str) -> tuple[str, ...]:
+    """Outside of the workspace, where no linter or scanner of it looks."""
+    place = f"$WORKSPACE_TMP/{name}"
+    return f'python3 -m venv "{place}"', f'. "{place}/bin/activate"'
+
+
 def _part(wanted: Wanted, component: Component) -> _Part:
     # One shell for the whole part: what is installed into an environment of Python stays active.
-    prepare = ("python3 -m venv .ci", ". .ci/bin/activate") if component.tool in ("pip", "poetry") else ()
+    prepare = _venv(component.name) if component.tool in ("pip", "poetry") else ()
     path = f"$REPORTS/{report_path(wanted, component)}"
     test = tuple(line.replace("{junit}", path) for line in component.test)
     lines = (*prepare, *component.install, *component.lint, *component.build, *test)

@@ -27,6 +27,7 @@ def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> P
     wanted = settle(found, details)
     settings = _midas_toml(tree)
     _known_environments(details, settings)
+    same: tuple[str, ...]
     if details.platform == "jenkins":
         path, same, text = jenkins.FILE, (jenkins.FILE,), jenkins.render_jenkinsfile(wanted)
     else:
@@ -34,7 +35,12 @@ def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> P
         text = github_actions.render_workflow(wanted, tree)
     validated = validate(details.platform, path, text)
     standing = next((name for name in same if name in tree.paths()), "")
-    reasons = [*_standing(tree, path, standing, text), *_detected(found), *found.notes, *_choices(wanted, settings)]
+    reasons = [
+        *_standing(tree, path, standing, text),
+        *_detected(found),
+        *found.notes,
+        *_choices(wanted, settings),
+    ]
     return PipelineProposal(
         repository=repository,
         platform=details.platform,
@@ -60,12 +66,30 @@ def _detected(found: Repository) -> list[str]:
 
 def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
     reasons = []
+    details = wanted.details
+    named = {finding.value for finding in wanted.repository.findings if finding.what.endswith(" version")}
     for part in wanted.components:
-        if part.versions and not any(part.versions[0] == f.value for f in wanted.repository.findings):
-            reasons.append(f"{part.name}: {part.language} {', '.join(part.versions)}, which no file names")
+        given = {"python": details.python_versions, "node": details.node_versions}.get(part.language)
+        if (
+            details.platform == "github-actions"
+            and part.versions
+            and not given
+            and part.versions[0] not in named
+        ):
+            reasons.append(f"{part.name}: {part.language} {part.versions[0]}; no file names a version")
+    if details.platform == "jenkins":
+        tools = sorted(
+            {part.tool for part in wanted.components}
+            | ({"terraform"} if wanted.repository.terraform else set())
+        )
+        reasons.append(
+            f"the agent has to bring its own tools: {', '.join([*tools, *(['pipx'] if wanted.scans else [])])}"
+        )
     if any(part.reports != "none" for part in wanted.components):
         reasons.append(f"test results go to reports/<commit>/{MERGED}, where a gate of kind junit looks")
     reasons += _gate_paths(settings)
+    if not wanted.caches and wanted.details.platform == "github-actions":
+        reasons.append("no caches: what a pull request puts into one could reach a release branch")
     images = [f"{f.value} ({f.file})" for f in wanted.repository.findings if f.what == "service image"]
     if images and not wanted.details.services and wanted.details.platform == "github-actions":
         reasons.append(f"the tests get no service; name them in services if they need {', '.join(images)}")
@@ -75,7 +99,9 @@ def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
             " a database that all runs share"
         )
         if not settings:
-            reasons.append("there is no midas.toml yet: the deploy jobs fail until it names their environments")
+            reasons.append(
+                "there is no midas.toml yet: the deploy jobs fail until it names their environments"
+            )
     elif isinstance(environments := settings.get("environments"), dict) and environments:
         reasons.append(f"nothing is deployed; name environments to deploy: {', '.join(environments)}")
     return reasons
@@ -85,7 +111,11 @@ def _gate_paths(settings: dict[str, object]) -> list[str]:
     gates = settings.get("gates")
     reasons = []
     for name, gate in gates.items() if isinstance(gates, dict) else ():
-        if isinstance(gate, dict) and gate.get("kind") == "junit" and gate.get("path") != f"reports/{{commit}}/{MERGED}":
+        if (
+            isinstance(gate, dict)
+            and gate.get("kind") == "junit"
+            and gate.get("path") != f"reports/{{commit}}/{MERGED}"
+        ):
             reasons.append(
                 f"gate '{name}' looks at {gate.get('path')}: point it at reports/{{commit}}/{MERGED}"
             )

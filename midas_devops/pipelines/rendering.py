@@ -28,7 +28,7 @@ def render(template: str, **values: object) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701 - pipelines, no HTML
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         block_start_string="[%",
@@ -40,9 +40,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - pipelines, no HTML
     )
-    environment.filters.update(scalar=scalar, quoted=quoted, flow=flow, groovy=groovy, block=block, script=script)
+    environment.filters.update(
+        scalar=scalar, quoted=quoted, flow=flow, groovy=groovy, block=block, script=script
+    )
     environment.globals["action"] = action
     return environment
 

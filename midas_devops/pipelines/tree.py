@@ -66,13 +66,12 @@ def interesting(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _aside(folders: tuple[str, ...]) -> bool:
-    return any(
-        part in _SKIPPED
-        or part.startswith(".")
-        or part in {"examples", "example"}
-        or (part in {"tests", "test"} and index < len(folders) - 1)
-        for index, part in enumerate(folders)
-    )
+    return any(part in _SKIPPED or part in {"examples", "example"} or part[0] == "." for part in folders)
+
+
+def among_tests(path: str) -> bool:
+    """Whether a manifest is there for the tests of something else."""
+    return not {"test", "tests"}.isdisjoint(PurePosixPath(path).parts[:-1])
 
 
 def folder_of(path: str) -> str:
@@ -87,7 +86,7 @@ def within(folder: str, name: str) -> str:
 
 def below(folder: str, path: str) -> bool:
     """Whether ``path`` lies in ``folder`` or deeper."""
-    return folder == "." or path == folder or path.startswith(folder + "/")
+    return folder in (".", path) or path.startswith(folder + "/")
 
 
 def writable(folder: str) -> bool:

@@ -26,10 +26,8 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
     """Which validators passed, and which were not there. Raises ``ToolError``, ``MissingExtraError``."""
     if platform == "jenkins":
         _refuse(path, "the structural check", groovy.problems(text))
-        return (
-            f"{path}: balanced blocks and known sections, checked; no Groovy parser was at hand, so its"
-            " Groovy was not parsed (Jenkins does: declarative-linter)",
-        )
+        checked = f"{path}: checked for balanced blocks and known sections; no Groovy parser was at hand,"
+        return (f"{checked} so its Groovy was not parsed (the declarative-linter of a Jenkins does)",)
     checker, zizmor = _required()
     with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
         file = Path(folder) / ".github" / "workflows" / Path(path).name
@@ -42,7 +40,9 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
             _refuse(path, "actionlint", _lint_problems(actionlint, file))
     passed = f"{path}: passes the GitHub workflow schema and zizmor (no finding at medium or above)"
     return (
-        f"{passed}, and actionlint" if actionlint else f"{passed}; actionlint is not on PATH and did not look",
+        f"{passed}, and actionlint"
+        if actionlint
+        else f"{passed}; actionlint is not on PATH and did not look",
     )
 
 

@@ -29,12 +29,14 @@ class Wanted(Value):
     scans: tuple[Scan, ...]
     merge: bool
     """Reports of several parts are merged into one before the deploy."""
+    caches: bool
+    """Not where release branches run: a pull request could fill a cache that a release then uses."""
     deployer_install: str
     environments: tuple[DeployDetails, ...]
 
 
 def settle(repository: Repository, details: PipelineDetails) -> Wanted:
-    """Raises ``UsageError`` for what cannot be expressed, and when there is nothing to build a pipeline for."""
+    """Raises ``UsageError`` for what cannot be expressed, and when there is nothing to build."""
     if not (repository.components or repository.dockerfiles or repository.terraform):
         raise UsageError(
             "nothing to build was found: no manifest of Python, Node, Go, Rust or Java, no Dockerfile,"
@@ -61,6 +63,7 @@ def settle(repository: Repository, details: PipelineDetails) -> Wanted:
         components=components,
         scans=_scans(repository) if details.scan else (),
         merge=bool(reporting) and not one_file,
+        caches=not any("release" in branch.lower() for branch in details.branches),
         deployer_install=details.deployer_install
         or f"python -m pip install midas-devops=={TOOLS['midas-devops']}",
         environments=tuple(
@@ -151,7 +154,7 @@ def _scans(repository: Repository) -> tuple[Scan, ...]:
                 name="checkov",
                 command=f"pipx run checkov=={TOOLS['checkov']} --directory . --framework terraform"
                 " --quiet --compact --soft-fail --output sarif"
-                ' --output-file-path "{reports}/checkov.sarif,"',
+                ' --output-file-path "{reports}"',
             )
         )
     return tuple(found)

@@ -13,7 +13,7 @@ class PipelineFile(Value):
     path: str
     text: str
     exists: bool = False
-    """True when a different file stands there now: it is never overwritten."""
+    """True when a file stands there now: it is never overwritten, whatever it holds."""
 
 
 class PipelineProposal(Value):

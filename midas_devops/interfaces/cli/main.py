@@ -26,6 +26,7 @@ from midas_devops.interfaces.cli import (
     init,
     knowledge,
     logs,
+    pipeline,
     report,
     runs,
 )
@@ -94,7 +95,7 @@ def _globals(
     context.obj = Globals(project=project, json=json or before.json, quiet=quiet, no_input=no_input)
 
 
-for group in (init, doctor, demo, deploy, infra, env, runs, report, logs, knowledge, graph):
+for group in (init, doctor, demo, deploy, infra, pipeline, env, runs, report, logs, knowledge, graph):
     group.register(app)
 
 

@@ -9,6 +9,7 @@ import re
 from midas_devops.context.signals import signal_of
 from midas_devops.domain.evidence import Category
 from midas_devops.knowledge.structure.candidate import Candidate, Emit
+from midas_devops.knowledge.structure.infrastructure import is_task_result
 from midas_devops.knowledge.structure.lines import Line
 from midas_devops.knowledge.structure.patterns import AnyOf
 
@@ -35,7 +36,7 @@ _WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
          r"|password authentication|could not read (?:username|password)|publickey|api key|not logged|expired ?token|auth(?:orization)? (?:token|header)"),
         (Category.AUTHORIZATION, "The caller may not do this",
          r"access.?denied|permission.?denied|forbidden|\b403\b|not authori[sz]ed|permission|unauthorizedoperation|insufficient (?:privileges|scope)"
-         r"|\beacces\b|\beperm\b|operation not permitted|not allowed to|requires? .{0,30}(?:role|scope|privilege)|policy"),
+         r"|\beacces\b|\beperm\b|operation not permitted|not allowed to|requires? .{0,30}(?:role|scope|privilege)|(?:by|violates|against) (?:\S+ ){0,2}policy"),
         (Category.ALREADY_EXISTS, "It exists already",
          r"already (?:exists?|in use|taken|been taken|owned|registered)|duplicate (?:key|entry|name)|eexist|alreadyexists|name .{0,20}taken"
          r"|conflict.{0,20}409|\b409\b.{0,20}conflict|eaddrinuse"),
@@ -55,10 +56,10 @@ _WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
          r"|module not found|unresolved import|version solving|failed to (?:install|build \S+-\d)|\bpip\b|\bnpm\b|apt-get|conda"),
         (Category.COMPILE_ERROR, "It does not compile",
          r"compil|syntax ?error|undefined reference|undeclared|linker|parse error|unexpected token|build error|cannot find symbol"),
-        (Category.LINT_FAILURE, "A lint or format check failed", r"\blint|format(?:ting)? check|would reformat|style|violation|pre-commit"),
+        (Category.LINT_FAILURE, "A lint or format check failed", r"\blint|format(?:ting)? check|would reformat|code style|style (?:issue|error|check|violation)|rule violat|pre-commit"),
         (Category.TEST_FAILURE, "A test failed", r"\btests?\b|assert|expected .* (?:but|got|to)|spec failed|coverage|scenario"),
         (Category.DEPENDENCY_OR_ORDERING, "Something it depends on is not there yet, or still in use",
-         r"depends on|dependent|dependencyviolation|in use by|still (?:in use|referenced|exists)|not (?:yet )?(?:available|ready)|cycle|before it|order"),
+         r"depends on|dependent|dependencyviolation|in use by|still (?:in use|referenced|exists)|not (?:yet )?(?:available|ready)|\bcycle\b|before it|out of order|ordering"),
         (Category.NOT_FOUND, "Something that was asked for does not exist",
          r"not found|no such|does ?n[o']t exist|\b404\b|could not find|cannot find|unknown (?:revision|tag|image|host|command)|enoent|missing (?:file|artifact)"
          r"|manifest unknown|unable to find|nosuch|notfound|cannot stat|cannot open|can't open"),
@@ -120,7 +121,7 @@ class GenericReader:
 
     def feed(self, line: Line, emit: Emit) -> None:
         text = line.text.strip()
-        if len(text) < 4 or _COMMAND.match(text):  # noqa: PLR2004
+        if len(text) < 4 or _COMMAND.match(text) or is_task_result(text):  # noqa: PLR2004
             return
         message = _message(text)
         signal = signal_of(line.marked)

@@ -104,13 +104,21 @@ _ANSIBLE = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\](?:: | \().*(?:FA
 _ANSIBLE_IGNORED = re.compile(r"^\.\.\.ignoring")
 
 
+_LONGEST_RESULT = 30
+"""Lines of one task's result, when it is printed over several."""
+
+
+def is_task_result(text: str) -> bool:
+    """Whether this is the result of an Ansible task: only the line after it says whether it counts."""
+    return _ANSIBLE.match(text) is not None
+
+
 class PlaybookReader:
     """Reads Pulumi's diagnostics and Ansible's ``fatal`` lines, except the ignored ones."""
 
     def __init__(self) -> None:
         self._pulumi_until = 0
         self._held: Candidate | None = None
-        self._in_json = False
 
     @property
     def open(self) -> bool:
@@ -123,7 +131,7 @@ class PlaybookReader:
                 return
             if (
                 line.text.startswith(("}", "TASK", "PLAY", "fatal:", "failed:", "NO MORE"))
-                or line.no - self._held.anchor > 30
+                or line.no - self._held.anchor > _LONGEST_RESULT
             ):
                 self._flush(line, emit)
             return

@@ -113,6 +113,7 @@ class BuildToolReader:
             )  # fmt: skip
 
     def end(self, emit: Emit) -> None:
+        del emit
         self._wrong = 0
 
     def _told(self, line: Line, text: str) -> Candidate:

@@ -42,7 +42,7 @@ LINTER_SHAPES: tuple[Shape, ...] = (
           r"|^\[(?:ERROR|WARN)\] \S+\.java:\d+(?::\d+)?: .+\[\w+\]$|^✖   .+\[[\w-]+\]$",
           before=2, after=5),
     shape("lint", 60, _LINT, "The check found violations",
-          r"^(?:Oh no! .*|\d+ files? would be reformatted|✖ \d+ problems? \(\d+ errors?|Found \d+ errors?\.(?: \[\*\].*)?$"
+          r"^(?:Oh no! .*|\d+ issue\(s\) found:|\d+ files? would be reformatted|✖ \d+ problems? \(\d+ errors?|Found \d+ errors?\.(?: \[\*\].*)?$"
           r"|Your code has been rated at|Lint failed|.* have differences|error: formatting check failed|Checking formatting\.\.\.$)",
           before=8, after=3),
     shape("lint", 66, _LINT, "Clippy found a violation", r"`-D (?:clippy::[\w-]+|warnings)`|#\[deny\(clippy::", before=9, after=3),

@@ -54,6 +54,10 @@ _BY_EXCEPTION: tuple[tuple[re.Pattern[str], Category, str], ...] = tuple(
         (r"KeyError: '[A-Z][A-Z0-9_]+'|ValidationError|ImproperlyConfigured|ConfigError|ConfigurationError|JSONDecodeError|"
          r"TOMLDecodeError|ScannerError|ParserError|UndefinedError|SettingsError|configparser|NoSectionError|UsageError|ArgumentError",
          Category.INVALID_CONFIGURATION, "A setting is missing or not valid"),
+        (r"(?:Type|Attribute|Name|Index|ZeroDivision|UnboundLocal|Recursion|NotImplemented|Overflow)Error\b|NullPointerException"
+         r"|(?:ClassCast|IllegalState|IndexOutOfBounds|ArrayIndexOutOfBounds|UnsupportedOperation|NoSuchElement|Arithmetic)Exception"
+         r"|StackOverflowError|NullReferenceException",
+         Category.TOOL_OR_PROVIDER_BUG, "The program ended by a defect of its own"),
         (r"AssertionError", Category.TEST_FAILURE, "An assertion failed"),
         (r"KeyboardInterrupt|CancelledError", Category.CANCELLED, "It was interrupted"),
     )

@@ -13,7 +13,7 @@ from midas_devops.knowledge.catalogue import Catalogue, Entry
 from midas_devops.knowledge.structure.candidate import Candidate, Reader
 from midas_devops.knowledge.structure.compilers import COMPILER_SHAPES, COMPILER_WRAPPERS
 from midas_devops.knowledge.structure.generic import GenericReader
-from midas_devops.knowledge.structure.infrastructure import PlaybookReader, TerraformReader
+from midas_devops.knowledge.structure.infrastructure import PlaybookReader, TerraformReader, is_task_result
 from midas_devops.knowledge.structure.jvm import BuildToolReader, StackTraceReader
 from midas_devops.knowledge.structure.lines import FIRST_LOOK, Line, line_of
 from midas_devops.knowledge.structure.linters import LINTER_SHAPES
@@ -128,7 +128,7 @@ class Scan:
             known = best.get(candidate.anchor)
             best[candidate.anchor] = candidate if known is None else _better(known, candidate)
         self._here.clear()
-        if line is not None and line.no not in best and (entries := self._known(line.text)):
+        if line and line.no not in best and self._tells(line) and (entries := self._known(line.text)):
             best[line.no] = Candidate(
                 anchor=line.no, text=line.text.strip(), kind="catalogue", score=0.0, category=Category.UNKNOWN,
                 is_warning=line.mark == "warning" or signal_of(line.marked).strength <= HINT,
@@ -141,6 +141,11 @@ class Scan:
                 _name(candidate, self._known(candidate.matching or candidate.text))
             self._report.settle(candidate)
             self._hold(candidate)
+
+    @staticmethod
+    def _tells(line: Line) -> bool:
+        """Whether the line may be named by the catalogue alone."""
+        return not is_task_result(line.text)
 
     def _known(self, text: str) -> list[Entry]:
         shape = text if len(text) > 400 else _NUMBERS.sub("#", text)  # noqa: PLR2004

@@ -1,0 +1,212 @@
+"""Propose a pipeline to a repository on this machine: a branch, and nothing else of it moves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from midas_devops.adapters.git_command import Git
+from midas_devops.errors import BlockedError, UsageError
+from midas_devops.pipelines.plan import plan_pipeline
+from midas_devops.pipelines.tree import MOST_BYTES
+from midas_devops.ports.pipeline import PipelineFile, PipelineProposal, ProposalResult
+
+BRANCH = "midas-devops/pipeline"
+RUN_TRAILER = "Midas-Devops-Run"
+_REF = f"refs/heads/{BRANCH}"
+_FILES = ("100644", "100755")
+_QUIET = (
+    *("-c", "core.hooksPath=/dev/null"),  # a proposal runs nobody's hooks
+    *("-c", "user.name=midas-devops"),
+    *("-c", "user.email=midas-devops@localhost"),
+)
+
+
+class CommitTree:
+    """The tree of one commit, read with git. Symbolic links and submodules are no files."""
+
+    def __init__(self, git: Git, commit: str) -> None:
+        self._git = git
+        self._commit = commit
+        self._blobs: dict[str, str] | None = None
+        self._texts: dict[str, str] = {}
+
+    def paths(self) -> tuple[str, ...]:
+        return tuple(sorted(self._found()))
+
+    def read(self, path: str) -> str:
+        if path not in self._found():
+            return ""
+        if path not in self._texts:
+            text = self._git.checked("cat-file", "blob", self._found()[path])
+            clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            self._texts[path] = clean[:MOST_BYTES].replace("\r\n", "\n")
+        return self._texts[path]
+
+    def _found(self) -> dict[str, str]:
+        if self._blobs is None:
+            self._blobs = {}
+            for record in self._git.lines("ls-tree", "-r", "-z", self._commit, end="\0"):
+                facts, _, path = record.partition("\t")
+                mode, _, blob = facts.split()
+                if mode in _FILES and path.isprintable():
+                    self._blobs[path] = blob
+        return self._blobs
+
+
+class LocalPipelines:
+    """Implements ``ports.pipeline.PipelineHost`` for git repositories in folders.
+
+    Git's plumbing builds the commit in a temporary worktree without files: the person's working tree, index,
+    current branch and every other branch stay as they are.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, repository_url: str) -> Path | None:
+        """The folder that is meant, if one is."""
+        path = repository_url
+        if path.startswith("file://"):
+            path = unquote(urlsplit(path).path)
+        folder = self._root / Path(path).expanduser()
+        return folder.resolve() if path and folder.is_dir() else None
+
+    def plan(self, repository_url: str, config_details: dict[str, object]) -> PipelineProposal:
+        git, head = self._open(repository_url)
+        return plan_pipeline(repository_url, CommitTree(git, head), config_details)
+
+    def propose(self, proposal: PipelineProposal, *, run_id: str) -> ProposalResult:
+        git, head = self._open(proposal.repository)
+        if found := self._standing(git, head, proposal):
+            return found
+        tip = _tip(git)
+        base = tip if tip and not _merged(git, tip, head) else head
+        _refuse_what_is_not_ours(git, proposal, base, is_proposal=base == tip)
+        _refuse_checked_out(git)
+        with _temporary_worktree(git, base) as inner:
+            commit = _commit(inner, proposal, base, run_id)
+        # The old value makes it an exchange: a branch that somebody moved meanwhile is not touched.
+        git.checked(
+            *_QUIET, "update-ref", "-m", "midas-devops: propose a pipeline", _REF, commit, tip or "0" * 40
+        )
+        return ProposalResult(
+            changed=True,
+            branch=BRANCH,
+            commit=commit,
+            detail=f"look at it with git diff HEAD...{BRANCH}, take it with git merge {BRANCH}",
+        )
+
+    def find(self, proposal: PipelineProposal) -> ProposalResult | None:
+        git, head = self._open(proposal.repository)
+        return self._standing(git, head, proposal)
+
+    def _standing(self, git: Git, head: str, proposal: PipelineProposal) -> ProposalResult | None:
+        wanted = _new(proposal)
+        if not wanted:
+            return ProposalResult(changed=False, detail="every file stands there already")
+        tip = _tip(git)
+        if not tip or _merged(git, tip, head):
+            return None
+        if any(_text(git, tip, file.path) != file.text for file in wanted):
+            return None
+        return ProposalResult(changed=False, branch=BRANCH, commit=tip, detail="proposed before")
+
+    def _open(self, repository_url: str) -> tuple[Git, str]:
+        folder = self.folder(repository_url)
+        if folder is None:
+            raise UsageError(f"there is no folder '{repository_url}'", hint="Give the repository's folder.")
+        git = Git(folder)
+        top = git.run("rev-parse", "--show-toplevel")
+        if top.ok and Path(top.text.strip()).resolve() != folder:
+            raise UsageError(
+                f"'{repository_url}' lies inside the repository {top.text.strip()}",
+                hint="Give the repository's own folder: a pipeline belongs to the whole of it.",
+            )
+        head = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        if not head.ok:
+            raise UsageError(
+                f"'{repository_url}' is no git repository with a commit",
+                hint="git init, git add and git commit first: a proposal is a branch beside a commit.",
+            )
+        return git, head.text.strip()
+
+
+def commit_message(proposal: PipelineProposal, run_id: str) -> str:
+    """Subject, reasons, and the trailer by which a proposal knows its own commits."""
+    reasons = "\n".join(f"- {' '.join(reason.split())}" for reason in proposal.reasons)
+    return f"Propose a CI/CD pipeline\n\n{reasons}\n\n{RUN_TRAILER}: {run_id}\n"
+
+
+def _new(proposal: PipelineProposal) -> list[PipelineFile]:
+    return [file for file in proposal.files if not file.exists]
+
+
+def _tip(git: Git) -> str:
+    answer = git.run("rev-parse", "--verify", "--quiet", f"{_REF}^{{commit}}")
+    return answer.text.strip() if answer.ok else ""
+
+
+def _merged(git: Git, tip: str, head: str) -> bool:
+    return git.run("merge-base", "--is-ancestor", tip, head).ok
+
+
+def _text(git: Git, commit: str, path: str) -> str | None:
+    answer = git.run("cat-file", "blob", f"{commit}:{path}")
+    return answer.text if answer.ok else None
+
+
+def _refuse_what_is_not_ours(git: Git, proposal: PipelineProposal, base: str, *, is_proposal: bool) -> None:
+    for file in _new(proposal):
+        if _text(git, base, file.path) in (None, file.text):
+            continue
+        trailer = f"--format=%(trailers:key={RUN_TRAILER},valueonly)"
+        if is_proposal and git.checked("log", "-1", trailer, base, "--", file.path).strip():
+            continue
+        where = f"on {BRANCH}" if is_proposal else "since it was planned"
+        raise BlockedError(
+            f"{file.path} was changed by somebody {where}: it is never overwritten",
+            hint=f"Merge or delete the branch {BRANCH}, then ask again."
+            if is_proposal
+            else "Ask again: the file stands there now.",
+            location=file.path,
+        )
+
+
+def _refuse_checked_out(git: Git) -> None:
+    where = git.checked("for-each-ref", "--format=%(worktreepath)", _REF).strip()
+    if where:
+        raise BlockedError(
+            f"the branch {BRANCH} is checked out in {where}: moving it would change that working tree",
+            hint="Switch to another branch there, then ask again.",
+            location=where,
+        )
+
+
+@contextmanager
+def _temporary_worktree(git: Git, base: str) -> Iterator[Git]:
+    """A worktree of its own index and no files, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="midas-propose-") as folder:
+        place = Path(folder) / "tree"
+        git.checked(*_QUIET, "worktree", "add", "--quiet", "--detach", "--no-checkout", str(place), base)
+        try:
+            yield Git(place)
+        finally:
+            git.run(*_QUIET, "worktree", "remove", "--force", str(place))
+
+
+def _commit(git: Git, proposal: PipelineProposal, base: str, run_id: str) -> str:
+    git.checked("read-tree", base)
+    with tempfile.TemporaryDirectory(prefix="midas-propose-") as folder:
+        for number, file in enumerate(_new(proposal)):
+            written = Path(folder) / str(number)
+            written.write_text(file.text, encoding="utf-8", newline="\n")
+            blob = git.checked("hash-object", "-w", "--no-filters", str(written)).strip()
+            git.checked("update-index", "--add", "--cacheinfo", f"100644,{blob},{file.path}")
+        tree = git.checked("write-tree").strip()
+        message = Path(folder) / "message"
+        message.write_text(commit_message(proposal, run_id), encoding="utf-8", newline="\n")
+        return git.checked(*_QUIET, "commit-tree", tree, "-p", base, "-F", str(message)).strip()

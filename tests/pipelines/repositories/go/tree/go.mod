@@ -1,0 +1,3 @@
+module example.org/ping
+
+go 1.24.2
