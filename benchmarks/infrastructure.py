@@ -59,13 +59,13 @@ def main(rounds: int = 5) -> None:
         with DevOpsAgent.from_project(ours) as agent:
 
             def apply() -> None:
-                (ours / "infra" / "main.tf").write_text(configuration(size, next(counter)))  # noqa: B023
-                run = agent.manage_infrastructure("apply", "infra")  # noqa: B023
+                (ours / "infra" / "main.tf").write_text(configuration(size, next(counter)))
+                run = agent.manage_infrastructure("apply", "infra")
                 if run.status != "succeeded":
                     raise SystemExit(f"{run.status}: {run.to_json()['reason']}")
 
             def by_hand() -> None:
-                raw(theirs, size, next(counter))  # noqa: B023
+                raw(theirs, size, next(counter))
 
             apply()
             by_hand()
@@ -95,7 +95,7 @@ def _cold(size: int = 200, rounds: int = 3) -> None:
                 *("infra", "apply", "infra", "--json"),
             )
         )
-        by_hand = seconds(lambda: raw(theirs, size, round_))  # noqa: B023
+        by_hand = seconds(lambda: raw(theirs, size, round_))
         imported = seconds(lambda: python("-c", "import langgraph.graph"))
         if round_:
             added.append(cold - by_hand)

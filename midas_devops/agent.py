@@ -423,7 +423,7 @@ class DevOpsAgent:
             )
         if not self.settings.environment(environment).is_production:
             raise UsageError(
-                f"no environment in midas.toml names {config}, so it counts as production, not as '{environment}'",
+                f"no environment in midas.toml names {config}: it counts as production, not '{environment}'",
                 hint=f'Set config = "{config}" in [environments.{environment}.infrastructure].',
             )
 

@@ -36,7 +36,7 @@ class ProjectPipelines:
             return self._local
         from midas_devops.adapters.pipelines_github import GitHubPipelines, github_name
 
-        if not github_name(repository_url):
+        if not github_name(repository_url, self._settings.tracker.api_url):
             raise UsageError(
                 f"there is no folder '{repository_url}', and it names no repository on GitHub",
                 hint="Give a folder, owner/name or a URL such as https://github.com/owner/name.",

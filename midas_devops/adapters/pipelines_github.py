@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 from midas_devops.adapters.pipelines_local import BRANCH, RUN_TRAILER, commit_message
 from midas_devops.config import Settings
@@ -25,16 +26,20 @@ TIMEOUT_SECONDS = 15
 _NOT_FOUND = 404
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _URL = re.compile(
-    r"(?:https?://(?:[^/@]+@)?[^/]+/|ssh://git@[^/]+/|git@[^:/]+:)(?P<name>[^/]+/[^/]+?)(?:\.git)?/?"
+    r"(?:https?://(?:[^/@]+@)?|ssh://git@|git@)(?P<host>[^/:]+)(?::\d+)?[/:](?P<name>[^/]+/[^/]+?)(?:\.git)?/?"
 )
 
 
-def github_name(repository_url: str) -> str:
-    """``owner/name`` of a URL or of itself; empty when it is neither."""
+def github_name(repository_url: str, api_url: str) -> str:
+    """``owner/name`` of itself, or of a URL on the host that the API serves; empty for anything else."""
     if _NAME.fullmatch(repository_url):
         return repository_url
     found = _URL.fullmatch(repository_url)
-    return found["name"] if found and _NAME.fullmatch(found["name"]) else ""
+    api = urlsplit(api_url).hostname or ""
+    same_host = found is not None and found["host"].lower() == (
+        "github.com" if api == "api.github.com" else api
+    )
+    return found["name"] if found and same_host and _NAME.fullmatch(found["name"]) else ""
 
 
 class GitHubTree:
@@ -85,7 +90,12 @@ class GitHubPipelines:
         return cls(token, settings.tracker.api_url)
 
     def plan(self, repository_url: str, config_details: dict[str, object]) -> PipelineProposal:
-        name = _required_name(repository_url)
+        name = github_name(repository_url, self._api_url)
+        if not name:
+            raise UsageError(
+                f"'{repository_url}' is no repository of {self._api_url}",
+                hint="Give a folder, owner/name or a URL such as https://github.com/owner/name.",
+            )
 
         def plan() -> PipelineProposal:
             repository = self._repository(name)
@@ -180,16 +190,6 @@ class GitHubPipelines:
                 f"could not {attempted} at {self._api_url}: {type(away).__name__}",
                 hint="Is GitHub reachable from here?",
             ) from away
-
-
-def _required_name(repository_url: str) -> str:
-    name = github_name(repository_url)
-    if not name:
-        raise UsageError(
-            f"'{repository_url}' is no repository that can be found",
-            hint="Give a folder, owner/name or a URL such as https://github.com/owner/name.",
-        )
-    return name
 
 
 def _tip(repository: Repository) -> str:

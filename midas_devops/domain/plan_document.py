@@ -290,7 +290,7 @@ def _refuse_other_documents(document: _Document) -> None:
             f"the plan has format {document.format_version}; formats 0.x and 1.x can be read",
             hint="update midas-devops, or write the plan with an engine that it knows",
         )
-    if not is_plan and (document.values is not unset or not document.terraform_version):
+    if not is_plan and document.values is not unset:
         raise UnreadableError(
             "this is the JSON of a state (`terraform show -json`), not of a plan", hint=_HINT
         )

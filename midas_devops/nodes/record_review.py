@@ -28,7 +28,8 @@ def record_review(step: Step) -> Json:
         expired = now >= datetime.fromisoformat(pending.expires_at)
         if expired or step.attempts("answers") >= MOST_ANSWERS:
             return step.result(why_not, status=RunStatus.BLOCKED, reason=why_not, pending={})
-        return step.result(f"answer refused: {why_not}", reason=why_not, attempts=step.counted("answers"))
+        attempts = step.counted("answers")
+        return step.result(f"answer refused: {why_not}", reason=why_not, attempts=attempts)
     answers = [*step.state.get("answers", []), _answer(review, pending, now)]
     if review.decision == "reject":
         step.audit("rejected", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
@@ -53,7 +54,9 @@ def record_review(step: Step) -> Json:
     step.audit("approved", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
     missing = pending.approvals_needed - len(given) - 1
     if missing > 0:
-        return step.result(f"approved by {review.by}; {missing} more needed", reason="", review={}, answers=answers)
+        return step.result(
+            f"approved by {review.by}; {missing} more needed", reason="", review={}, answers=answers
+        )
     return step.result(f"approved by {review.by}: {review.reason}", reason="", pending={}, answers=answers)
 
 

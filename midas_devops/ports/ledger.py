@@ -19,7 +19,7 @@ class Holder(Value):
     started: float
     """Start time of the process, seconds since the epoch."""
     start_ticks: int = 0
-    """Start time in clock ticks since boot, which no change of the clock moves; 0 where the system tells none."""
+    """Start time in clock ticks since boot, which no clock change moves; 0 where it is not told."""
     who: str = ""
     """For a person: ``run-… deploy v1.2 by ana``."""
 

@@ -140,7 +140,9 @@ def test_a_killed_run_shows_as_interrupted_and_resumes(cloud: Path) -> None:
     assert (cloud / "infra" / "begun.txt").read_text().split() == ["begun"]
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, sorry" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, sorry" * 100, b"SQLite format 3\0" + b"\xff" * 4096]
+)
 def test_a_corrupt_database_is_named_and_nothing_is_done(service: Path, content: bytes) -> None:
     (service / ".midas").mkdir()
     (service / ".midas" / "midas.db").write_bytes(content)

@@ -55,7 +55,8 @@ def test_the_commands_for_a_project_work_in_order(home: Path) -> None:
 def test_commands_that_need_a_run_name_flags_that_exist(home: Path) -> None:
     for line in blocks("bash", "infra plan"):
         if "RUN_ID" in line:
-            ended = run(home, line.replace("RUN_ID", "run-unknown").replace('"reviewed the plan"', "reviewed"))
+            words = line.replace("RUN_ID", "run-unknown").replace('"reviewed the plan"', "reviewed")
+            ended = run(home, words)
             assert ended.returncode == 2, ended.stderr
             assert "run-unknown" in ended.stderr
 

@@ -160,7 +160,6 @@ class TestUnreadable:
             (b'{"format_version":"2.0","resource_changes":[]}', "format 2.0"),
             (b'{"format_version":"x","resource_changes":[]}', "format x"),
             (b'{"format_version":"1.0","terraform_version":"1.9","values":{}}', "state"),
-            (b'{"format_version":"1.0"}', "state"),
             (b'{"version":4,"serial":1,"lineage":"x","resources":[]}', "state file"),
             (b"PK\x03\x04rest", "saved plan file"),
             (b'{"@level":"info","type":"version"}\n{"@level":"info","type":"x"}', "log stream"),
@@ -258,3 +257,8 @@ class TestCorpus:
         report = judged(read_plan(json.dumps(raw).encode()), production=False)
         assert report.verdict is GuardVerdict.BLOCKED
         assert {finding.address for finding in report.findings} == {item["address"] for item in managed}
+
+
+def test_a_document_that_names_no_change_is_a_plan_without_changes() -> None:
+    """An empty state looks the same; it changes nothing either."""
+    assert read_plan(b'{"format_version":"1.0"}').changes == ()

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("langgraph", "langchain_core", "langchain_openai", "chromadb", "openai", "sqlalchemy", "github", "numpy")
+HEAVY = {
+    *("langgraph", "langchain_core", "langchain_openai", "chromadb"),
+    *("openai", "sqlalchemy", "github", "numpy"),
+}
 
 
 def loaded(code: str, folder: Path) -> set[str]:
-    probe = f"{code}\nimport sys, json\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    names = "sorted({name.split('.')[0] for name in sys.modules})"
+    probe = f"{code}\nimport sys, json\nprint(json.dumps({names}))"
     ended = subprocess.run(
         [sys.executable, "-c", probe], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
@@ -58,4 +62,4 @@ from midas_devops.interfaces.cli.main import main
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main()
 """
-    assert loaded(code, tmp_path) & set(HEAVY) == set()
+    assert loaded(code, tmp_path) & HEAVY == set()

@@ -37,7 +37,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.extractall(site)
     here = next(Path(entry) for entry in sys.path if entry.endswith("site-packages"))
     for entry in here.iterdir():
-        if not entry.name.startswith(("midas", "__editable__", "_editable", "_midas")) and entry.suffix != ".pth":
+        ours = entry.name.startswith(("midas", "__editable__", "_editable", "_midas"))
+        if not ours and entry.suffix != ".pth":
             (site / entry.name).symlink_to(entry)
     return folder / "bin" / "python"
 
@@ -72,7 +73,9 @@ def test_the_installed_command_works_away_from_the_checkout(installed: Path, tmp
     assert run(installed, tmp_path, "-m", "midas_devops", "--version").stdout.startswith("midas-devops ")
     ended = run(installed, tmp_path, "-m", "midas_devops", "graph")
     assert "human_review" in ended.stdout, ended.stderr
-    prompt = "from midas_devops.context.prompts import render; print(render('plan', change_plan={}, retrieved=[]))"
+    prompt = (
+        "from midas_devops.context.prompts import render\nprint(render('plan', change_plan={}, retrieved=[]))"
+    )
     assert "You review a planned change" in run(installed, tmp_path, "-c", prompt).stdout
     folder = "from midas_devops.interfaces.demo.project import example_folder; print(example_folder())"
     assert "_examples" in run(installed, tmp_path, "-c", folder).stdout
