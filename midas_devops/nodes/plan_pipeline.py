@@ -20,7 +20,7 @@ def plan_pipeline(step: Step, request: PipelineRequest) -> Json:
         operation=Operation.SETUP_PIPELINE,
         environment=request.environment,
         commit=step.ports.source.head(),
-        summary=f"propose {len(new)} pipeline files for {proposal.repository}",
+        summary=f"propose {', '.join(file.path for file in new)} for {proposal.repository}",
         counts=ChangeCounts(add=len(new)),
         has_changes=bool(new),
         saved_plan=step.ports.artifacts.put(

@@ -20,6 +20,7 @@ def setup_pipeline(step: Step) -> Json:
     if planned.saved_plan is None:
         raise BlockedError("there is no planned pipeline to propose")
     proposal = PipelineProposal.model_validate(json.loads(step.ports.artifacts.get(planned.saved_plan)))
+    host.check(proposal)
     outcome = once(
         step,
         "propose",
@@ -35,11 +36,12 @@ def _found(result: ProposalResult | None) -> Outcome | None:
 
 
 def _outcome(result: ProposalResult) -> Outcome:
-    where = result.url or f"branch {result.branch}"
+    where = result.url or (f"branch {result.branch}" if result.branch else "")
+    said = [f"proposed: {where}" if result.changed else where, result.detail]
     return Outcome(
         ok=True,
         stage="pipeline",
-        summary=f"proposed: {where}" if result.changed else f"proposed before: {where}",
+        summary="; ".join(part for part in said if part),
         url=result.url,
         changed_anything=result.changed,
     )

@@ -92,7 +92,7 @@ def _workflow(path: str, text: str) -> WorkflowDescription:
         jobs=tuple(_job(key, job) for key, job in jobs.items()),
         secrets=_names(_SECRET, text),
         permissions=_permissions(read),
-        missing=tuple(workflow_missing(read, jobs, _trigger_names(triggers))),
+        missing=tuple(workflow_missing(read, jobs, _trigger_names(triggers), text)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from midas_devops.errors import UsageError
 from midas_devops.nearest import did_you_mean
+from midas_devops.safety.secret_names import holds_secret
 
 Platform = Literal["github-actions", "jenkins"]
 
@@ -62,6 +64,8 @@ class ServiceDetails(_Details):
     image: Image
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
     env: dict[Variable, PlainValue] = {}
+    throwaway: tuple[Variable, ...] = ()
+    """Variables that get the value ``throwaway``: passwords of a container that lives for one job."""
     health_command: Command | None = None
     """Run inside the container until it succeeds, before the tests begin."""
 
@@ -72,8 +76,8 @@ class DeployDetails(_Details):
     name: Name
     branch: Branch | None = None
     """Only pushes to it deploy. Default: the first of ``branches``."""
-    secrets: tuple[Variable, ...] = ()
-    """Names of secrets that the deploy step gets as environment variables."""
+    pass_env: tuple[Variable, ...] = ()
+    """Names of the platform's secrets that the deploy step gets as environment variables."""
 
 
 class PipelineDetails(_Details):
@@ -110,7 +114,25 @@ def parse_details(given: Mapping[str, object]) -> PipelineDetails:
             location="config_details",
         ) from refused
     _no_repeats(details)
+    _no_secrets(details, given)
     return details
+
+
+def _no_secrets(details: PipelineDetails, given: Mapping[str, object]) -> None:
+    """Pipeline files are read by everybody, and a redacted value would be rendered as such."""
+    named = [
+        f"services.{name}.env.{variable}"
+        for name, service in details.services.items()
+        for variable in service.env
+        if holds_secret(variable)
+    ]
+    if named or "[redacted:" in json.dumps(given, default=str):
+        raise UsageError(
+            f"config_details cannot be used: {', '.join(named) or 'a value in it'} is a secret, and a"
+            " pipeline file is no place for one",
+            hint="Name the variable in throwaway (service containers) or pass_env (deploys).",
+            location="config_details",
+        )
 
 
 def _no_repeats(details: PipelineDetails) -> None:

@@ -126,6 +126,12 @@ def _test(
     alone = bool(runner) and not re.search(r"[&|;<>]", script)
     needed = _texts(package.get("devDependencies")) | _texts(package.get("dependencies"))
     command = _reporting(runner, script, plain[0], tool, needed) if alone else ""
+    if command and runner == "node --test":
+        # It writes test cases outside of any suite, which tools that merge reports lose.
+        edit = (
+            's|<testsuites>|<testsuites><testsuite name="node">|; s|</testsuites>|</testsuite></testsuites>|'
+        )
+        return (command, f"sed -i.raw '{edit}' \"{{junit}}\""), "file", ()
     if command:
         return (command,), "file", ()
     advice = "add jest-junit to its devDependencies" if runner == "jest" else "give its runner a JUnit one"

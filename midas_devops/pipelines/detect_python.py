@@ -62,7 +62,7 @@ class _Reader:
         self._folder = folder
         self._inside = inside
         self._project = _toml(tree.read(within(folder, "pyproject.toml")))
-        self._tools: dict[str, Any] = self._project.get("tool", {})
+        self._tools: dict[str, Any] = self._project["tool"]
 
     def has(self, name: str) -> bool:
         return self._at(name) in self._inside
@@ -85,8 +85,8 @@ class _Reader:
         pinned = self._tree.read(self._at(".python-version")).strip()
         if self.has(".python-version") and _VERSION.fullmatch(pinned):
             return pinned, self._at(".python-version")
-        poetry = self._tools.get("poetry", {}).get("dependencies", {})
-        for asked in (self._project.get("project", {}).get("requires-python"), poetry.get("python")):
+        poetry = _table(_table(self._tools.get("poetry")).get("dependencies"))
+        for asked in (self._project["project"].get("requires-python"), poetry.get("python")):
             lowest = _LOWEST.search(asked) if isinstance(asked, str) else None
             if lowest:
                 return lowest.group(1), self._at("pyproject.toml")
@@ -141,7 +141,7 @@ class _Reader:
             return (f"python -m pip install poetry=={TOOLS['poetry']}", command, *added)
         files = [name for name in _REQUIREMENTS if self.has(name)]
         commands = [f"python -m pip install -r {name}" for name in files]
-        if self.has("setup.py") or "build-system" in self._project or self._project.get("project"):
+        if self.has("setup.py") or "build-system" in self._project or self._project["project"]:
             commands.append(
                 f"python -m pip install -e '.[{extra}]'" if extra else "python -m pip install -e ."
             )
@@ -151,24 +151,22 @@ class _Reader:
         return tuple(commands)
 
     def _extra(self) -> str:
-        offered = self._project.get("project", {}).get("optional-dependencies", {})
+        offered = _table(self._project["project"].get("optional-dependencies"))
         return next((name for name in _EXTRAS if name in offered), "")
 
     def _dependencies(self) -> set[str]:
-        project = self._project.get("project", {})
-        lines = list(project.get("dependencies", []))
-        extra = self._extra()
-        lines += project.get("optional-dependencies", {}).get(extra, []) if extra else []
-        groups = self._project.get("dependency-groups", {})
-        lines += [line for line in groups.get("dev", []) if isinstance(line, str)]
+        project = self._project["project"]
+        lines = _lines(project.get("dependencies"))
+        lines += _lines(_table(project.get("optional-dependencies")).get(self._extra()))
+        lines += _lines(_table(self._project.get("dependency-groups")).get("dev"))
+        lines += _lines(_table(self._tools.get("uv")).get("dev-dependencies"))
         for file in _REQUIREMENTS:
             if self.has(file):
                 lines += self._tree.read(self._at(file)).splitlines()
-        lines += self._tools.get("uv", {}).get("dev-dependencies", [])
-        poetry = self._tools.get("poetry", {})
-        named = set(poetry.get("dependencies", {})) | set(poetry.get("dev-dependencies", {}))
-        for group in poetry.get("group", {}).values():
-            named |= set(group.get("dependencies", {}))
+        poetry = _table(self._tools.get("poetry"))
+        named = {*_table(poetry.get("dependencies")), *_table(poetry.get("dev-dependencies"))}
+        for group in _table(poetry.get("group")).values():
+            named |= set(_table(_table(group).get("dependencies")))
         named |= {re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0] for line in lines}
         return {name.lower() for name in named if name}
 
@@ -180,7 +178,7 @@ def python_tests(paths: tuple[str, ...]) -> bool:
 
 def workspace_members(tree: Tree, folder: str) -> bool:
     """Whether this pyproject.toml is the root of a uv workspace: its members are tested with it."""
-    return "workspace" in _toml(tree.read(within(folder, "pyproject.toml"))).get("tool", {}).get("uv", {})
+    return "workspace" in _table(_toml(tree.read(within(folder, "pyproject.toml")))["tool"].get("uv"))
 
 
 def python_files(inside: tuple[str, ...], folder: str) -> bool:
@@ -189,17 +187,17 @@ def python_files(inside: tuple[str, ...], folder: str) -> bool:
 
 
 def _toml(text: str) -> dict[str, Any]:
+    """The file, always with the tables ``project`` and ``tool``. A broken manifest says nothing."""
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return {}  # a broken manifest says nothing; the tool's own files still do
-    read["project"] = _table(read.get("project"))
-    read["tool"] = _table(read.get("tool"))
-    for key in ("poetry", "uv"):
-        if key in read["tool"]:
-            read["tool"][key] = _table(read["tool"][key])
-    return read
+        read = {}
+    return read | {"project": _table(read.get("project")), "tool": _table(read.get("tool"))}
 
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _lines(value: object) -> list[str]:
+    return [line for line in value if isinstance(line, str)] if isinstance(value, list) else []

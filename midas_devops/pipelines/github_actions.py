@@ -60,7 +60,7 @@ class _Deploy(Value):
     branch: str
     needs: tuple[str, ...]
     timeout: int
-    secrets: tuple[str, ...]
+    pass_env: tuple[str, ...]
 
 
 def render_workflow(wanted: Wanted, tree: Tree) -> str:
@@ -176,7 +176,7 @@ def _service(name: str, service: ServiceDetails) -> _Service:
     return _Service(
         name=name,
         image=service.image,
-        env=service.env,
+        env=service.env | dict.fromkeys(service.throwaway, "throwaway"),
         ports=tuple(f"{port}:{port}" for port in service.ports),
         options=options,
     )
@@ -194,7 +194,7 @@ def _deploys(wanted: Wanted, first: list[str]) -> list[_Deploy]:
                 branch=environment.branch or "",
                 needs=(*first, *earlier[-1:]),
                 timeout=max(30, wanted.details.timeout_minutes),
-                secrets=environment.secrets,
+                pass_env=environment.pass_env,
             )
         )
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from midas_devops.pipelines import groovy
 
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _REPORTED = re.compile(r"junit", re.IGNORECASE)
 _AT_COMMIT = re.compile(
     r"reports/(?:\$\{\{\s*github\.sha\s*\}\}|\$\{?(?:GITHUB_SHA|GIT_COMMIT|env\.GIT_COMMIT)\b)"
@@ -17,7 +18,7 @@ _SCANNED = re.compile(r"sarif", re.IGNORECASE)
 
 
 def workflow_missing(
-    read: Mapping[Any, Any], jobs: Mapping[str, dict[str, Any]], triggers: tuple[str, ...]
+    read: Mapping[Any, Any], jobs: Mapping[str, dict[str, Any]], triggers: tuple[str, ...], text: str
 ) -> Iterator[str]:
     """One sentence per lack of a GitHub workflow."""
     bare = [key for key, job in jobs.items() if "permissions" not in job]
@@ -39,7 +40,7 @@ def workflow_missing(
             yield f"{key}: checkout leaves its token behind (persist-credentials is not false)"
     if "concurrency" not in read and any(name.split(" ")[0] == "push" for name in triggers):
         yield "no concurrency: runs of the same branch overlap"
-    yield from _reports(str(read))
+    yield from _reports(_COMMENT.sub("", text))
 
 
 def _keeps_credentials(step: dict[str, Any]) -> bool:

@@ -76,15 +76,12 @@ def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
             and not given
             and part.versions[0] not in named
         ):
-            reasons.append(f"{part.name}: {part.language} {part.versions[0]}; no file names a version")
+            reasons.append(f"{part.language} {part.versions[0]} in {part.folder}: no file names a version")
     if details.platform == "jenkins":
-        tools = sorted(
-            {part.tool for part in wanted.components}
-            | ({"terraform"} if wanted.repository.terraform else set())
-        )
-        reasons.append(
-            f"the agent has to bring its own tools: {', '.join([*tools, *(['pipx'] if wanted.scans else [])])}"
-        )
+        tools: set[str] = {part.tool for part in wanted.components}
+        tools |= {"terraform"} if wanted.repository.terraform else set()
+        tools |= {"pipx"} if wanted.scans else set()
+        reasons.append(f"the agent has to bring its own tools: {', '.join(sorted(tools))}")
     if any(part.reports != "none" for part in wanted.components):
         reasons.append(f"test results go to reports/<commit>/{MERGED}, where a gate of kind junit looks")
     reasons += _gate_paths(settings)

@@ -26,8 +26,13 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
     """Which validators passed, and which were not there. Raises ``ToolError``, ``MissingExtraError``."""
     if platform == "jenkins":
         _refuse(path, "the structural check", groovy.problems(text))
-        checked = f"{path}: checked for balanced blocks and known sections; no Groovy parser was at hand,"
-        return (f"{checked} so its Groovy was not parsed (the declarative-linter of a Jenkins does)",)
+        if importlib.util.find_spec("groovy_parser") is None:
+            checked = (
+                f"{path}: checked for balanced blocks and known sections; no Groovy parser is installed,"
+            )
+            return (f"{checked} so its Groovy was not parsed (pip install 'midas-devops[{EXTRA}]')",)
+        _refuse(path, "the Groovy parser", _groovy_problems(text))
+        return (f"{path}: has the blocks and sections of a declarative pipeline and parses as Groovy 3",)
     checker, zizmor = _required()
     with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
         file = Path(folder) / ".github" / "workflows" / Path(path).name
@@ -81,6 +86,17 @@ def validators_missing() -> list[str]:
     """Names of the required validators that are not installed."""
     found = importlib.util.find_spec("check_jsonschema")
     return [name for name, there in (("check-jsonschema", found), ("zizmor", _zizmor())) if not there]
+
+
+def _groovy_problems(text: str) -> list[str]:
+    from groovy_parser.parser import parse_groovy_content
+    from lark.exceptions import LarkError
+
+    try:
+        parse_groovy_content(text)
+    except LarkError as refused:
+        return [" ".join(str(refused).split())[:200]]
+    return []
 
 
 def _required() -> tuple[list[str], str]:

@@ -77,6 +77,31 @@ class ApplyResult(Value):
     """Full engine output; private."""
 
 
+class DriftChange(Value):
+    """One managed resource that is not as the state remembers it."""
+
+    address: str
+    """With the key of a deposed object, as ``object_name`` writes it."""
+    actions: tuple[str, ...]
+    """What happened outside, as the engine names it: ``update`` or ``delete``."""
+    attributes: tuple[str, ...] = ()
+    """Paths of what differs, such as ``tags.Name`` or ``ingress[0].from_port``; never a value. None of a
+    resource that is gone, and nothing below an attribute that is marked as sensitive."""
+
+
+class DriftResult(Value):
+    """What changed outside since the last apply, or why that cannot be told."""
+
+    failure: IacFailure | None = None
+    changes: tuple[DriftChange, ...] = ()
+    engine: str = ""
+    """Name and version, for the report."""
+
+    @property
+    def drifted(self) -> bool:
+        return bool(self.changes)
+
+
 class InFlight(Value):
     """An engine process that an earlier, dead process of ours started and that may still work."""
 
@@ -110,6 +135,10 @@ class IacEngine(Protocol):
 
     def plan(self, progress: Progress, *, destroy: bool = False, config_commit: str = "") -> PlanResult:
         """Plan and save. ``config_commit`` plans an earlier commit's configuration on today's state."""
+        ...
+
+    def drift(self, progress: Progress) -> DriftResult:
+        """Compare the state with the world. Writes neither of them; takes the state lock meanwhile."""
         ...
 
     def apply(self, saved_plan: ArtifactRef, progress: Progress, *, effect: str) -> ApplyResult:

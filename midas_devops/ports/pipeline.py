@@ -43,6 +43,10 @@ class PipelineHost(Protocol):
         """Detect, render and validate. Reads only."""
         ...
 
+    def check(self, proposal: PipelineProposal) -> None:
+        """Whether it can be proposed as the branch stands now. Reads only. Raises ``BlockedError``."""
+        ...
+
     def propose(self, proposal: PipelineProposal, *, run_id: str) -> ProposalResult: ...
     def find(self, proposal: PipelineProposal) -> ProposalResult | None:
         """The same proposal, where it was made before; None otherwise."""

@@ -204,6 +204,39 @@ class IacEngineConformance:
             assert result.changed == ()
         assert applied(subject, plan).failure is None
 
+    def test_nothing_has_drifted_where_nobody_changed_anything(self, subject: Subject) -> None:
+        subject.want({"a": "1"})
+        assert not subject.engine().drift(Watcher()).drifted
+        state = put(subject, {"a": "1"})
+        subject.want({"a": "2", "b": "1"})
+        result = subject.engine().drift(Watcher())
+        assert result.failure is None, result.failure
+        assert result.changes == ()
+        assert result.engine == subject.engine().describe
+        assert subject.engine().state_identity() == state
+
+    def test_looking_for_drift_leaves_a_saved_plan_good(self, subject: Subject) -> None:
+        put(subject, {"a": "1"})
+        subject.want({"a": "2"})
+        plan = planned(subject)
+        assert subject.engine().drift(Watcher()).failure is None
+        assert applied(subject, plan).failure is None
+
+    def test_drift_cannot_be_told_while_somebody_else_holds_the_lock(self, subject: Subject) -> None:
+        put(subject, {"a": "1"})
+        with subject.locked_by_another() as holder:
+            failure = subject.engine().drift(Watcher()).failure
+        assert failure is not None and failure.code == "state_locked"
+        assert holder in failure.lock_holder
+        assert subject.engine().drift(Watcher()).failure is None
+
+    def test_drift_of_an_invalid_configuration_is_a_failure(self, subject: Subject) -> None:
+        subject.garble()
+        result = subject.engine().drift(Watcher())
+        assert result.failure is not None
+        assert result.failure.code in ("invalid_configuration", "init_failed")
+        assert not result.drifted
+
     def test_an_invalid_configuration_is_named_with_its_file(self, subject: Subject) -> None:
         subject.garble()
         plan = subject.engine().plan(Watcher())

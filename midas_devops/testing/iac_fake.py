@@ -17,6 +17,8 @@ from midas_devops.domain.plan_document import read_plan
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.iac import (
     ApplyResult,
+    DriftChange,
+    DriftResult,
     IacErrorCode,
     IacFailure,
     InFlight,
@@ -27,6 +29,7 @@ from midas_devops.ports.iac import (
 CONFIGURATION = "fake.json"
 LOCK = "fake.lock"
 STATE = "fake-state.json"
+WORLD = "fake-world.json"
 
 Json = dict[str, Any]
 
@@ -40,7 +43,8 @@ class FakeIacEngine:
 
     A resource depends on those before it. A value that begins with ``replace:`` cannot be changed in place.
     A file ``fake.lock`` with a holder's name locks the state. ``fake-state.json`` counts the applies that
-    changed anything, in ``applies``.
+    changed anything, in ``applies``. A file ``fake-world.json`` has the ``resources`` as they really are,
+    where somebody changed them outside; without it they are as the state says.
     """
 
     describe = "fake 1.0"
@@ -88,6 +92,25 @@ class FakeIacEngine:
             config_sha256=hashlib.sha256(text).hexdigest(),
             engine=self.describe,
         )
+
+    def drift(self, progress: Progress) -> DriftResult:
+        wanted = _wanted(self._text(""))
+        if isinstance(wanted, IacFailure):
+            return DriftResult(failure=wanted)
+        if locked := self._locked():
+            return DriftResult(failure=locked)
+        remembered = self._state()["resources"]
+        world = self._folder / WORLD
+        real = json.loads(world.read_bytes())["resources"] if world.exists() else remembered
+        changes = tuple(
+            DriftChange(address=address, actions=("update",), attributes=("value",))
+            if address in real
+            else DriftChange(address=address, actions=("delete",))
+            for address, value in remembered.items()
+            if real.get(address) != value
+        )
+        progress(f"{len(changes)} resources have drifted")
+        return DriftResult(changes=changes, engine=self.describe)
 
     def apply(self, saved_plan: ArtifactRef, progress: Progress, *, effect: str) -> ApplyResult:
         saved = json.loads(self._artifacts.get(saved_plan))

@@ -19,6 +19,7 @@ COMMANDS = [
     ("infra", "plan"),
     ("infra", "apply"),
     ("infra", "destroy"),
+    ("infra", "drift"),
     ("infra", "check"),
     ("env", "list"),
     ("env", "url"),

@@ -24,7 +24,7 @@ def test_nothing_given_is_github_actions_on_main() -> None:
     [
         ({"platfrom": "jenkins"}, "'platfrom' is not known", "Did you mean 'platform'?"),
         ({"platform": "jenkin"}, "platform", "Did you mean 'jenkins'?"),
-        ({"environments": [{"name": "staging", "secret": []}]}, "environments.0.secret", "'secrets'"),
+        ({"environments": [{"name": "staging", "passenv": []}]}, "environments.0.passenv", "'pass_env'"),
         ({"services": {"db": {"imgae": "postgres"}}}, "services.db.imgae", "'image'"),
         ({"zzz": 1}, "'zzz' is not known", "Known: platform"),
     ],
@@ -57,8 +57,10 @@ def test_a_misspelt_key_is_an_error_with_what_was_meant(
         {"timeout_minutes": 0},
         {"environments": [{"name": "a b"}]},
         {"environments": [{"name": "x"}, {"name": "X"}]},
-        {"environments": [{"name": "x", "secrets": ["A }} ${{ B"]}]},
+        {"environments": [{"name": "x", "pass_env": ["A }} ${{ B"]}]},
         {"services": {"db": {"image": "postgres", "ports": [0]}}},
+        {"services": {"db": {"image": "postgres", "env": {"POSTGRES_PASSWORD": "x"}}}},
+        {"test": "make test TOKEN=[redacted:value]"},
         {"services": {"db": {"image": "postgres", "env": {"A": "x\u0085y"}}}},
     ],
 )

@@ -91,7 +91,7 @@ def test_a_proposal_that_was_cut_off_is_finished_by_the_next_one(
 ) -> None:
     proposal = host.plan(NAME, {})
     github.fail_on = cut
-    with pytest.raises(ToolError, match="propose a pipeline to acme/orders.*502"):
+    with pytest.raises(ToolError, match=r"propose a pipeline to acme/orders.*502"):
         host.propose(proposal, run_id="run-1")
     github.fail_on = ""
 
@@ -167,7 +167,7 @@ def test_a_tree_that_github_cuts_is_an_error_not_half_a_pipeline(
 def test_a_repository_that_is_not_there_and_an_outage_are_errors_that_say_so(
     host: ProjectPipelines, tmp_path: Path
 ) -> None:
-    with pytest.raises(ToolError, match="could not read acme/other .*404"):
+    with pytest.raises(ToolError, match=r"could not read acme/other .*404"):
         host.plan("acme/other", {})
     away = Settings(tracker=Tracker(using="github", api_url="http://127.0.0.1:9"))
     with pytest.raises(ToolError, match="could not read acme/orders"):

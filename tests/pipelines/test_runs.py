@@ -83,17 +83,33 @@ def test_a_mistake_in_the_details_is_exit_2_before_a_run_begins(
     assert command(capsys, root, "runs", "list")[1] == {"runs": []}
 
 
-def test_a_repository_that_is_not_there_fails_the_run(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+def test_a_repository_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     code, shown = command(capsys, root, "pipeline", "setup", "acme/orders")
-    assert code != 0
-    assert "GitHub is not configured" in json.dumps(shown)
+    assert code == 2
+    assert "GitHub is not configured" in shown["error"]["message"]
 
 
 @needs_validators
-def test_the_pipeline_config_of_a_merged_proposal_lacks_nothing_but_a_deploy(root: Path) -> None:
+def test_a_proposal_that_somebody_edited_blocks_the_run_before_any_effect(
+    capsys: pytest.CaptureFixture[str], root: Path
+) -> None:
+    command(capsys, root, "pipeline", "setup", str(root))
+    git(root, "switch", "-q", BRANCH)
+    write(root, {CI: "name: mine\n"})
+    commit(root, "mine")
+    git(root, "switch", "-q", "main")
+
+    code, shown = command(capsys, root, "pipeline", "setup", str(root))
+
+    assert (code, shown["status"], shown["effects"]) == (4, "blocked", [])
+    assert "changed by somebody" in shown["reason"]
+
+
+@needs_validators
+def test_the_pipeline_config_of_a_merged_proposal_lacks_nothing(root: Path) -> None:
     with DevOpsAgent.from_project(root) as agent:
         assert "there is no pipeline" in agent.get_pipeline_config()["missing"][0]
-        made = agent.setup_pipeline(".", {"environments": [{"name": "staging", "secrets": ["DEPLOY_KEY"]}]})
+        made = agent.setup_pipeline(".", {"environments": [{"name": "staging", "pass_env": ["DEPLOY_KEY"]}]})
         assert made.status == "succeeded"
         git(root, "merge", "-q", BRANCH)
         config = agent.get_pipeline_config()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,21 @@ def test_braces_in_strings_and_comments_are_no_blocks() -> None:
     assert groovy.problems(text) == []
 
 
-def test_a_jenkinsfile_says_what_was_not_checked() -> None:
-    assert "not parsed" in validate.validate("jenkins", "Jenkinsfile", JENKINSFILE.read_text())[0]
+def test_a_jenkinsfile_says_how_it_was_checked() -> None:
+    said = validate.validate("jenkins", "Jenkinsfile", JENKINSFILE.read_text())[0]
+    there = importlib.util.find_spec("groovy_parser")
+    assert ("parses as Groovy" if there else "was not parsed") in said
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("groovy_parser") is None,
+    reason="groovy-parser not installed: pip install 'midas-devops[pipelines]'",
+)
+def test_what_is_no_groovy_is_refused_though_its_blocks_are_right() -> None:
+    text = JENKINSFILE.read_text().replace("label: 'Deploy', script", "label: 'Deploy' script")
+    assert groovy.problems(text) == []
+    with pytest.raises(ToolError, match="does not pass the Groovy parser"):
+        validate.validate("jenkins", "Jenkinsfile", text)
 
 
 def test_without_the_validators_nothing_is_proposed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

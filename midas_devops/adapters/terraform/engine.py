@@ -9,6 +9,7 @@ from pathlib import Path
 from midas_devops.adapters.terraform import configuration as files
 from midas_devops.adapters.terraform import sensitive
 from midas_devops.adapters.terraform.commands import Answer, failure_of, written_as_text
+from midas_devops.adapters.terraform.drift import read_drift
 from midas_devops.adapters.terraform.processes import find_engine, start_time
 from midas_devops.adapters.terraform.session import Session
 from midas_devops.adapters.terraform.state import StateFacts, plan_time_identity
@@ -20,7 +21,7 @@ from midas_devops.domain.changes import StateIdentity
 from midas_devops.domain.plan_document import read_plan
 from midas_devops.errors import MidasError, ToolError, UnreadableError
 from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.iac import ApplyResult, IacFailure, InFlight, PlanResult, Progress
+from midas_devops.ports.iac import ApplyResult, DriftResult, IacFailure, InFlight, PlanResult, Progress
 
 
 class TerraformEngine:
@@ -79,9 +80,7 @@ class TerraformEngine:
         before = files.fingerprints(place.configuration)
         with self._session.scratch() as scratch:
             saved = scratch / "saved.tfplan"
-            arguments = [f"-out={saved}", self._lock_timeout, *(["-destroy"] if destroy else [])]
-            if place.configuration.var_file is not None:
-                arguments.append(f"-var-file={place.configuration.var_file}")
+            arguments = [*self._plan_arguments(place, saved), *(["-destroy"] if destroy else [])]
             answer = self._session.run(place, "plan", arguments, progress)
             if isinstance(answer, IacFailure):
                 return PlanResult(failure=answer)
@@ -95,6 +94,27 @@ class TerraformEngine:
         if result.saved_plan is not None and result.plan_json is not None:
             self._workspace.remember_plan(result.saved_plan.sha256, result.plan_json.sha256, config_commit)
         return result
+
+    def drift(self, progress: Progress) -> DriftResult:
+        """What changed outside since the last apply. The plan that is made for it is never kept."""
+        place = self._session.place("")
+        with self._session.scratch() as scratch:
+            saved, shown = scratch / "drift.tfplan", scratch / "drift.json"
+            arguments = [*self._plan_arguments(place, saved), "-refresh-only"]
+            answer = self._session.run(place, "plan", arguments, progress)
+            if isinstance(answer, IacFailure):
+                return DriftResult(failure=answer)
+            if not answer.ok:
+                return DriftResult(failure=failure_of(answer, "looking for drift", "plan_failed"))
+            show = self._session.commands.document(place, ["show", "-json", "-no-color", str(saved)], shown)
+            if not show.ok:
+                return DriftResult(failure=failure_of(show, "reading what drifted", "plan_failed"))
+            try:
+                changes = read_drift(shown.read_bytes())
+            except UnreadableError as error:
+                message = f"reading what drifted: {error.message}"
+                return DriftResult(failure=IacFailure(code="plan_failed", message=message, log=answer.log))
+        return DriftResult(changes=changes, engine=self._session.program.label(answer.stream.version))
 
     def apply(self, saved_plan: ArtifactRef, progress: Progress, *, effect: str) -> ApplyResult:
         """Apply exactly this saved plan. ``effect`` names the run's step, for :meth:`in_flight`."""
@@ -159,6 +179,10 @@ class TerraformEngine:
         with contextlib.suppress(MidasError):
             found.update(sensitive.in_state(self._session.state_bytes(self._session.place(""))))
         return sorted(value for value in found if value)
+
+    def _plan_arguments(self, place: Place, saved: Path) -> list[str]:
+        var_file = place.configuration.var_file
+        return [f"-out={saved}", self._lock_timeout, *([f"-var-file={var_file}"] if var_file else [])]
 
     @property
     def _lock_timeout(self) -> str:

@@ -1,4 +1,4 @@
-"""``midas-devops infra``: plan, apply and destroy a configuration; check anybody's plan."""
+"""``midas-devops infra``: plan, apply and destroy a configuration; find drift; check anybody's plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from midas_devops.errors import UnreadableError
+from midas_devops.errors import UnreadableError, UsageError
+from midas_devops.interfaces.cli import drift
 from midas_devops.interfaces.cli.carry_out import carry_out
 from midas_devops.interfaces.cli.deploy import IssueNumber, RequestedBy
 from midas_devops.interfaces.cli.output import print_json, show, write
@@ -103,11 +104,19 @@ def check(
     env: Annotated[
         str, typer.Option("--env", metavar="ENV", help="Environment whose rules hold; unknown is production.")
     ] = "production",
+    sarif: Annotated[
+        str | None,
+        typer.Option("--sarif", metavar="FILE", help="Write the findings as SARIF 2.1.0 too; - for stdout."),
+    ] = None,
 ) -> int:
     """Say what the guard thinks of a plan.
 
     A plan may be applied as it is, needs a person, or is blocked. Reads the file and nothing else.
     """
+    if sarif == "-" and session.json:
+        raise UsageError(
+            "--json and --sarif - both ask for stdout", hint="write SARIF into a file", location="--sarif"
+        )
     from midas_devops.domain.guard import evaluate
     from midas_devops.domain.plan_document import read_plan
 
@@ -121,6 +130,14 @@ def check(
         protected=rules.protected if rules else (),
         allow_destroy=rules.allow_destroy if rules else False,
     )
+    if sarif is not None:
+        from midas_devops.interfaces.sarif import guard_sarif
+
+        plan_file = "" if plan_json == "-" else plan_json
+        text = guard_sarif(report, env, production=environment.is_production, plan_file=plan_file)
+        _write_sarif(sarif, text)
+        if sarif == "-":
+            return _EXIT[report.verdict]
     if session.json:
         print_json(
             {
@@ -159,6 +176,20 @@ def _read(plan_json: str) -> bytes:
         ) from error
 
 
+def _write_sarif(file: str, text: str) -> None:
+    if file == "-":
+        write(sys.stdout, text)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"tried to write SARIF to '{file}': {error.strerror}",
+            hint="name a file in a folder that is there",
+            location="--sarif",
+        ) from error
+
+
 def _show_check(report: GuardReport, env: str, *, known: bool) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -186,7 +217,7 @@ def _show_check(report: GuardReport, env: str, *, known: bool) -> None:
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="Plan, apply and destroy infrastructure; check anybody's plan.", no_args_is_help=True
+        help="Plan, apply and destroy infrastructure; find drift; check anybody's plan.", no_args_is_help=True
     )
     group.command(
         "plan",
@@ -203,12 +234,14 @@ def register(app: typer.Typer) -> None:
         ),
     )(apply)
     group.command("destroy", epilog=examples("midas-devops infra destroy infra/review-17"))(destroy)
+    group.command("drift", epilog=drift.EPILOG)(drift.drift)
     group.command(
         "check",
         epilog=examples(
             "terraform show -json plan.out > plan.json",
             "midas-devops infra check plan.json --env production",
             "midas-devops infra check - --env staging --json < plan.json",
+            "midas-devops infra check plan.json --env production --sarif guard.sarif",
             note="Exit codes: 0 allowed, 3 needs approval, 4 blocked, 2 unreadable.",
         ),
     )(check)

@@ -58,6 +58,12 @@ def setup(
         given["platform"] = platform
     parse_details(given)  # a mistake in it is exit 2, before a run begins
     folder = Path(repository).expanduser()
+    if not folder.is_dir() and session.settings.tracker.using != "github":
+        raise UsageError(
+            f"there is no folder '{repository}', and GitHub is not configured",
+            hint='Give a folder, or set using = "github" in [tracker] of midas.toml.',
+            location="REPO",
+        )
     where = str(folder.resolve()) if folder.is_dir() else repository
     return carry_out(
         session,

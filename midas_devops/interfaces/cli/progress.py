@@ -39,7 +39,7 @@ def live_progress(session: Session) -> Iterator[Listener]:
     with shown as show:
 
         def listen(event: RunEvent) -> None:
-            if event.run_id not in session.run_ids:
+            if event.run_id and event.run_id not in session.run_ids:
                 session.run_ids.append(event.run_id)
             # A terminal that went away must not break the run in the middle of an effect.
             with suppress(OSError):

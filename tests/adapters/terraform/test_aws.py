@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -50,7 +51,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("moto") is None, reason="pip install 'moto[server]'"),
 ]
 
-SERVICES = ("s3", "ec2", "rds", "sqs", "dynamodb", "iam", "sts", "kms")
+SERVICES = ("s3", "ec2", "rds", "sqs", "dynamodb", "iam", "sts", "kms", "ssm")
 PROVIDER = """
 terraform {{
   required_providers {{
@@ -87,6 +88,16 @@ resource "aws_sqs_queue" "orders" {
 """
 
 
+PARAMETER = """
+resource "aws_ssm_parameter" "token" {
+  name  = "/orders/token"
+  type  = "SecureString"
+  value = "first-9f1c"
+  tags  = { Team = "orders" }
+}
+"""
+
+
 class Cloud:
     """A local AWS in a process of its own."""
 
@@ -115,6 +126,16 @@ class Cloud:
         """One request of an AWS query API, by nobody that Terraform knows of."""
         scope = f"AWS4-HMAC-SHA256 Credential=somebody/20260101/us-east-1/{service}/aws4_request"
         return self.call("/", query.encode(), {"Authorization": scope})
+
+    def order(self, target: str, body: dict[str, object]) -> bytes:
+        """The same for an AWS JSON API; ``target`` is ``AmazonSSM.PutParameter``, say."""
+        scope = "AWS4-HMAC-SHA256 Credential=somebody/20260101/us-east-1/ssm/aws4_request"
+        headers = {
+            "Authorization": scope,
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": target,
+        }
+        return self.call("/", json.dumps(body).encode(), headers)
 
     def call(self, path: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
         request = urllib.request.Request(f"{self.url}{path}", data=data, headers=headers or {})
@@ -309,6 +330,36 @@ class TestDrift:
         assert plan.prior_addresses == ("aws_s3_bucket.logs",)
         assert in_production(plan).verdict == "allowed"
         assert project.engine().state_identity() == before
+
+    def test_what_changed_outside_is_named_by_attribute_and_without_values(
+        self, project: TerraformProject, cloud: Cloud
+    ) -> None:
+        before = brought_up(project, BUCKETS + QUEUE + PARAMETER).state
+        assert project.engine().drift(Watcher()).changes == ()
+        queue = f"{cloud.url}/123456789012/orders"
+        cloud.ask("sqs", f"Action=DeleteQueue&Version=2012-11-05&QueueUrl={queue}")
+        named = {"Name": "/orders/token", "Type": "SecureString", "Value": "second-77ab", "Overwrite": True}
+        cloud.order("AmazonSSM.PutParameter", named)
+        tags = {"ResourceType": "Parameter", "ResourceId": "/orders/token"}
+        cloud.order("AmazonSSM.AddTagsToResource", {**tags, "Tags": [{"Key": "cost-centre", "Value": "17"}]})
+
+        watcher = Watcher()
+        result = project.engine().drift(watcher)
+
+        assert result.failure is None, result.failure
+        found = {change.address: (change.actions, change.attributes) for change in result.changes}
+        assert found == {
+            "aws_sqs_queue.orders": (("delete",), ()),
+            "aws_ssm_parameter.token": (
+                ("update",),
+                ("tags.cost-centre", "tags_all.cost-centre", "value", "version"),
+            ),
+        }
+        shown = "\n".join([result.model_dump_json(), *watcher.lines])
+        assert "second-77ab" not in shown
+        assert "first-9f1c" not in shown
+        assert project.engine().state_identity() == before
+        assert not list(project.root.rglob("drift*"))
 
 
 class TestWarm:
