@@ -33,7 +33,7 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
             return (f"{checked} so its Groovy was not parsed (pip install 'midas-devops[{EXTRA}]')",)
         _refuse(path, "the Groovy parser", _groovy_problems(text))
         return (f"{path}: has the blocks and sections of a declarative pipeline and parses as Groovy 3",)
-    checker, zizmor = _required()
+    checker, zizmor = required_validators()
     with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
         file = Path(folder) / ".github" / "workflows" / Path(path).name
         file.parent.mkdir(parents=True)
@@ -99,7 +99,8 @@ def _groovy_problems(text: str) -> list[str]:
     return []
 
 
-def _required() -> tuple[list[str], str]:
+def required_validators() -> tuple[list[str], str]:
+    """How check-jsonschema and zizmor are called. Raises ``MissingExtraError`` when one is not installed."""
     zizmor = _zizmor()
     if validators_missing() or not zizmor:
         raise MissingExtraError("checking a pipeline before it is proposed", EXTRA)

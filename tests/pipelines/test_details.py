@@ -45,6 +45,7 @@ def test_a_misspelt_key_is_an_error_with_what_was_meant(
         {"test": "make\nrm -rf /"},
         {"test": "make\u2028permissions: write-all"},
         {"test": "echo ${{ github.event.issue.title }}"},
+        {"test": "make \u202e tset"},
         {"test": ""},
         {"test": "a'''b"},
         {"build": "make \\"},

@@ -201,3 +201,22 @@ def test_names_are_read_from_urls(url: str, name: str) -> None:
 def test_a_url_of_another_kind_is_a_usage_error(host: ProjectPipelines) -> None:
     with pytest.raises(UsageError):
         host.plan("svn://example.org/x", {})
+
+
+def test_after_the_merged_file_was_deleted_it_is_proposed_afresh(
+    host: ProjectPipelines, github: GitHubServer, clone: Path
+) -> None:
+    first = host.propose(host.plan(NAME, {}), run_id="run-1")
+    git(clone, "pull", "-q", "--no-edit", "origin", BRANCH)
+    git(clone, "rm", "-q", CI)
+    head = commit(clone, "away with it")
+    git(clone, "push", "-q", "origin", "main")
+    github.pulls[0] |= {"state": "closed", "merged_at": "2026-01-01T00:00:00Z"}
+    proposal = host.plan(NAME, {})
+
+    assert host.find(proposal) is None
+    second = host.propose(proposal, run_id="run-2")
+
+    assert (second.changed, len(github.pulls)) == (True, 2)
+    assert second.commit != first.commit
+    assert github.git("rev-parse", f"{BRANCH}^") == head

@@ -149,3 +149,15 @@ def test_show_prints_what_the_agent_says_and_works_without_settings(
     text = capsys.readouterr().out
     assert "ubuntu-24.04" in text
     assert "no timeout" in text
+
+
+def test_without_the_validators_it_is_exit_2_and_names_the_extra(
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as bare:
+        bare.setenv("PATH", str(tmp_path))
+        bare.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+        code, shown = command(capsys, root, "pipeline", "setup", str(root))
+    assert (code, shown["error"]["code"]) == (2, "missing_extra")
+    assert "midas-devops[pipelines]" in shown["error"]["hint"]
+    assert command(capsys, root, "runs", "list")[1] == {"runs": []}

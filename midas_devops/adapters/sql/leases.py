@@ -41,10 +41,13 @@ def _taken(lease: Lease, now: datetime) -> LeaseTakenError:
     who = lease.holder.who or f"run {lease.run_id}"
     age = max(0, round((now - lease.acquired_at).total_seconds()))
     beat = max(0, round((now - lease.beat_at).total_seconds()))
+    # A look at drift holds the lease without being a run that could be shown.
+    is_run = not lease.run_id.startswith("drift-")
+    look = f", or look at it: midas-devops runs show {lease.run_id}" if is_run else ""
     return LeaseTakenError(
         f"{lease.resource} is being changed by {who} (run {lease.run_id}, process {lease.holder.pid} on "
         f"{lease.holder.host}) for {age} s; last sign of life {beat} s ago",
-        hint=f"wait for it, or look at it: midas-devops runs show {lease.run_id}",
+        hint=f"wait for it{look}",
         location=lease.resource,
     )
 

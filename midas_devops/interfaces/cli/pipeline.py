@@ -46,6 +46,7 @@ def setup(
     Detects what the repository is, renders a pipeline, checks it, and proposes it on a branch of its own.
     """
     from midas_devops.pipelines.details import parse_details
+    from midas_devops.pipelines.validate import required_validators
 
     given = _details(details)
     if platform:
@@ -56,11 +57,13 @@ def setup(
                 location="--platform",
             )
         given["platform"] = platform
-    parse_details(given)  # a mistake in it is exit 2, before a run begins
+    # A mistake in it, or a validator that is not there, is exit 2 before a run begins.
+    if parse_details(given).platform == "github-actions":
+        required_validators()
     folder = Path(repository).expanduser()
     if not folder.is_dir() and session.settings.tracker.using != "github":
         raise UsageError(
-            f"there is no folder '{repository}', and GitHub is not configured",
+            f"there is no folder '{session.redact(repository)}', and GitHub is not configured",
             hint='Give a folder, or set using = "github" in [tracker] of midas.toml.',
             location="REPO",
         )

@@ -9,10 +9,25 @@ from typing import Any
 import pytest
 
 from midas_devops.adapters.terraform.drift import read_drift
+from midas_devops.adapters.terraform.engine import TerraformEngine
+from midas_devops.config import Infrastructure
 from midas_devops.errors import UnreadableError
 from midas_devops.ports.iac import DriftChange, DriftResult
+from midas_devops.testing.iac import Watcher, applied, planned
+
+from .projects import TerraformProject
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "drift" / "aws.json"
+
+
+PROTECTED = """
+resource "terraform_data" "a" {
+  triggers_replace = "%s"
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+"""
 
 
 def plan(*drifted: dict[str, Any], version: str = "1.2") -> bytes:
@@ -120,3 +135,34 @@ def test_a_plan_without_drift_has_none():
 def test_what_is_no_plan_of_a_known_format_is_refused(text):
     with pytest.raises(UnreadableError):
         read_drift(text)
+
+
+def test_what_the_configuration_now_asks_for_is_not_planned(tmp_path: Path):
+    """Only a refresh: this change could not even be planned."""
+    project = TerraformProject(tmp_path / "project")
+    project.write(PROTECTED % "1")
+    state = applied(project, planned(project)).state
+    project.write(PROTECTED % "2")
+    assert project.engine().plan(Watcher()).failure is not None
+
+    result = project.engine().drift(Watcher())
+
+    assert (result.failure, result.changes) == (None, ())
+    assert project.engine().state_identity() == state
+
+
+def test_a_variables_file_that_was_named_is_used(tmp_path: Path):
+    project = TerraformProject(tmp_path / "project")
+    project.write('variable "size" {}\nresource "terraform_data" "a" {\n  input = var.size\n}\n')
+    project.write('size = "1"\n', "small.tfvars")
+
+    assert project.engine().drift(Watcher()).failure is not None
+    named = TerraformEngine(
+        project.root,
+        "staging",
+        Path("infra/staging/small.tfvars"),
+        Infrastructure.model_validate({"config": "infra/staging"}),
+        project.artifacts,
+        project.environ,
+    )
+    assert named.drift(Watcher()).failure is None
