@@ -27,7 +27,7 @@ def main(rounds: int = 7) -> None:
         rows = []
         for name, arguments in commands.items():
             ours, theirs, ratio = pairs(
-                lambda: python("-m", "midas_devops", *arguments, cwd=root),  # noqa: B023
+                lambda: python("-m", "midas_devops", *arguments, cwd=root),
                 lambda: python("-c", "import typer, rich"),
                 rounds=rounds,
             )

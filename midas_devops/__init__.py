@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from midas_devops.agent import DevOpsAgent, Run
+    from midas_devops.agent import DevOpsAgent
     from midas_devops.config import Settings, load_settings
     from midas_devops.domain.runs import RunStatus
     from midas_devops.embedding import as_node
     from midas_devops.errors import MidasError
     from midas_devops.graph import build_graph
     from midas_devops.ports.bundle import Ports
+    from midas_devops.run import Run
 
 __version__ = "0.1.0"
 
@@ -20,7 +21,7 @@ _HOME = {
     "DevOpsAgent": "midas_devops.agent",
     "MidasError": "midas_devops.errors",
     "Ports": "midas_devops.ports.bundle",
-    "Run": "midas_devops.agent",
+    "Run": "midas_devops.run",
     "RunStatus": "midas_devops.domain.runs",
     "Settings": "midas_devops.config",
     "as_node": "midas_devops.embedding",

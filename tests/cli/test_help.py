@@ -24,7 +24,6 @@ COMMANDS = [
     ("env", "list"),
     ("env", "url"),
     ("env", "unblock"),
-    ("env", "unblock"),
     ("runs", "list"),
     ("runs", "show"),
     ("runs", "approve"),

@@ -11,7 +11,7 @@ from midas_devops.interfaces.cli.output import console, note
 from midas_devops.interfaces.cli.show import summary
 
 if TYPE_CHECKING:
-    from midas_devops.agent import Run
+    from midas_devops.run import Run
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from midas_devops.interfaces.cli.show import one_line, summary
 from midas_devops.interfaces.wording import approve_command
 
 if TYPE_CHECKING:
-    from midas_devops.agent import DevOpsAgent, Run
+    from midas_devops.agent import DevOpsAgent
     from midas_devops.interfaces.cli.ask import Answer
     from midas_devops.interfaces.cli.session import Session
+    from midas_devops.run import Run
 
 Operation = Callable[["DevOpsAgent"], "Run"]
 
