@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from midas_devops.adapters.connect import connect
+from midas_devops.adapters.running import local_services
 from midas_devops.config import CONFIG_FILE, Settings, environment_for_config, load_settings
 from midas_devops.domain.approval import Review
 from midas_devops.domain.changes import Pending
@@ -223,7 +224,11 @@ class DevOpsAgent:
         row = self.ports.ledger.run(run_id)
         if row is None:
             known = [row.run_id for row in self.ports.ledger.runs()]
-            raise UsageError(f"there is no run '{run_id}'", hint=did_you_mean(run_id, known))
+            raise UsageError(
+                f"there is no run '{run_id}', or several begin like this",
+                hint=did_you_mean(run_id, known) or "see `midas-devops runs list`",
+                location=run_id,
+            )
         return Run(self, row.run_id)
 
     def runs(self, environment: str = "", limit: int = 50) -> list[Json]:
@@ -233,7 +238,8 @@ class DevOpsAgent:
 
     def environments(self) -> list[Json]:
         """What runs where, since when, verified or not."""
-        return environments_json(self.ports.ledger, self.settings)
+        services = local_services(self.root, self.settings)
+        return environments_json(self.ports.ledger, self.settings, services)
 
     def unblock(self, environment: str, version: str, *, by: str, reason: str) -> bool:
         """Lift the block of a bad version, on record. False when it was not blocked."""
@@ -255,7 +261,9 @@ class DevOpsAgent:
         from langgraph.types import Command
 
         at_interrupt = "human_review" in self._graph.get_state(self._config(run.id)).next
-        self._carry_on(run.id, Command(resume=review.model_dump()) if at_interrupt else None)
+        self._carry_on(
+            run.id, Command(resume=self.ports.redactor.json(review.model_dump())) if at_interrupt else None
+        )
         return run
 
     def resume(self, run_id: str) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from midas_devops.config import Settings
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.runs import EXIT_CODES, RunStatus
 from midas_devops.ports.artifacts import Artifacts
+from midas_devops.ports.deployer import Running
 from midas_devops.ports.ledger import BlockedVersion, Deployment, Effect, Lease, RunRow
 
 Json = dict[str, Any]
@@ -59,7 +61,7 @@ def run_json(reader: Reader, artifacts: Artifacts, row: RunRow) -> Json:
         **summary,
         "exit_code": EXIT_CODES[status],
         "request": record.get("request") or {},
-        "url": outcome.get("url", ""),
+        "url": outcome.get("url", "") or (record.get("run_report") or {}).get("url", ""),
         "plan": _plan(artifacts, record, planned),
         "gates": (record.get("gates") or {}).get("gates", []),
         "pending": record.get("pending") or None,
@@ -76,9 +78,27 @@ def run_json(reader: Reader, artifacts: Artifacts, row: RunRow) -> Json:
     }
 
 
-def environments_json(reader: Reader, settings: Settings) -> list[Json]:
-    """What runs where, since when, and whether it was verified."""
-    return [_environment(reader, settings, name) for name in sorted(settings.environments)]
+def environments_json(
+    reader: Reader, settings: Settings, services: Mapping[str, Running | None]
+) -> list[Json]:
+    """What runs where, since when, and whether it was verified.
+
+    ``services`` holds what was looked at just now; an environment that is not in it is told from the ledger.
+    """
+    listed = []
+    for name in sorted(settings.environments):
+        environment = _environment(reader, settings, name)
+        looked = name in services
+        runs = services.get(name)
+        if looked and (runs is None or runs.commit != environment["commit"]):
+            environment |= {
+                "version": runs.version if runs else "",
+                "commit": runs.commit if runs else "",
+                "since": runs.since if runs else None,
+                "verified": None,
+            }
+        listed.append({**environment, "running": (runs is not None) if looked else None})
+    return listed
 
 
 def _environment(reader: Reader, settings: Settings, name: str) -> Json:
@@ -126,12 +146,11 @@ def _plan(artifacts: Artifacts, record: Json, planned: Json) -> Json | None:
 
 
 def _protected(artifacts: Artifacts, planned: Json) -> list[str]:
-    if planned["guard"] == "allowed":
-        return []
-    if planned["findings_total"] > len(planned["findings"]) and planned["details"]:
+    listed: list[str] = planned["protected"]
+    if planned["protected_total"] > len(listed) and planned["details"]:
         details = json.loads(artifacts.get(ArtifactRef.model_validate(planned["details"])))
-        return [finding["address"] for finding in details["findings"]]
-    return [finding["address"] for finding in planned["findings"]]
+        listed = details["protected"]
+    return listed
 
 
 def _effects(reader: Reader, row: RunRow, record: Json, status: RunStatus) -> list[Json]:

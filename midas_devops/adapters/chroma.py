@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -33,7 +33,7 @@ from midas_devops.knowledge.entries import (
 )
 from midas_devops.knowledge.lexical import LexicalIndex
 from midas_devops.knowledge.search import distinct, fuse
-from midas_devops.knowledge.sources import gather, read_source, redact_lines
+from midas_devops.knowledge.sources import Gathered, gather, read_source, redact_lines, source_name
 from midas_devops.knowledge.words import words
 from midas_devops.ports.knowledge import AddReport, Hit, Incident, Kind
 from midas_devops.safety.private import FOLDER, private_folder, project_folder
@@ -80,8 +80,10 @@ class ChromaKnowledge:
             known = index.sources()
             gathered = gather(self._root, given, known.keys())
             wanted: dict[str, list[Entry]] = {}
-            skipped, gone, unchanged = gathered.skipped, gathered.gone, 0
-            for source, path in gathered.files.items():
+            files = self._named(gathered.files)
+            skipped, unchanged = gathered.skipped, 0
+            gone = self._gone(given, gathered, files, known.keys())
+            for source, path in files.items():
                 text, why_not = read_source(path)
                 if why_not:
                     skipped.append(f"{source}: {why_not}")
@@ -100,7 +102,7 @@ class ChromaKnowledge:
             updated=updated,
             removed=len(gone),
             unchanged=unchanged,
-            skipped=tuple(skipped),
+            skipped=tuple(self._redact(why) for why in skipped),
         )
 
     def add_incident(self, incident: Incident) -> None:
@@ -144,11 +146,37 @@ class ChromaKnowledge:
                 for name, metadata, text in chroma_store.fetch(collection, [name for name, _ in fused])
             }
         hits = (hit_of(*found[name], score) for name, score in fused if name in found)
-        return distinct(hits, k)
+        # Names of a store that was filled before names were redacted.
+        told = (hit.model_copy(update={"source": self._redact(hit.source)}) for hit in hits)
+        return distinct(told, k)
 
     def close(self) -> None:
         """Let go of the store's files; the next call opens them again."""
         self._store.close()
+
+    def _named(self, files: Mapping[str, Path]) -> dict[str, Path]:
+        """The same files by redacted names; a number tells apart those that only a secret distinguished."""
+        named: dict[str, Path] = {}
+        for source, path in files.items():
+            name = shown = self._redact(source)
+            number = 1
+            while name in named or (name != source and name in files):
+                number += 1
+                name = f"{shown} ({number})"
+            named[name] = path
+        return named
+
+    def _gone(
+        self, given: Iterable[str], gathered: Gathered, files: Mapping[str, Path], known: Collection[str]
+    ) -> set[str]:
+        """Known sources that are not there any more, or that are known by a raw name so far."""
+        gone = gathered.gone | (gathered.files.keys() & known)
+        for path in (self._root / one for one in given):
+            name = source_name(self._root, path)
+            shown = self._redact(name)
+            if shown != name and not path.exists():
+                gone.update(source for source in known if source == shown or source.startswith(f"{shown}/"))
+        return gone - files.keys()
 
     def _prepare(self) -> None:
         if self._folder.is_relative_to(self._root / FOLDER):

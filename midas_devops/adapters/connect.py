@@ -47,7 +47,7 @@ def connect(
     from midas_devops.safety.lease import LeaseKeeper
 
     variables = dict(os.environ if environ is None else environ)
-    redactor = Redactor.from_environment(variables, settings)
+    redactor = Redactor.from_environment(_without_identifiers(variables, settings), settings)
     ledger = open_ledger(settings.storage.url, root, redactor=redactor)
     artifacts = open_artifacts(settings.storage.artifacts, root)
     source = GitSource(root)
@@ -65,9 +65,19 @@ def connect(
         pipelines=_pipelines(root, settings, variables),
         knowledge=_knowledge(root, settings, redactor),
         tracker=_tracker(settings, variables),
-        model=_model(settings, variables),
+        model=_model(settings, variables, redactor.text),
         listen=listen or silent,
     )
+
+
+def _without_identifiers(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The variables whose value is no name of midas.toml: those are public, and a run acts on them."""
+    public = {settings.project.name, settings.project.repository, *settings.environments, *settings.gates}
+    for environment in settings.environments.values():
+        public.add(environment.kind)
+        if environment.infrastructure:
+            public.add(environment.infrastructure.config)
+    return {name: value for name, value in environ.items() if value not in public}
 
 
 def _engines(
@@ -207,9 +217,9 @@ def _tracker(settings: Settings, environ: Mapping[str, str]) -> Any:
     return GitHubTracker.from_settings(settings, environ)
 
 
-def _model(settings: Settings, environ: Mapping[str, str]) -> Any:
+def _model(settings: Settings, environ: Mapping[str, str], redact: Callable[[str], str]) -> Any:
     if settings.model is None:
         return None
     from midas_devops.adapters.chat import LangChainModel
 
-    return LangChainModel.from_settings(settings.model, environ)
+    return LangChainModel.from_settings(settings.model, environ, redact=redact)

@@ -16,6 +16,7 @@ MAX_NAMES = 10
 _SUITES = frozenset({"testsuite", "testsuites"})
 _SUITE_PROPERTIES = (["testsuite", "properties"], ["testsuites", "properties"])
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_PYTEST = "pytest"
 _NOT_RUN = frozenset({"skipped", "notrun", "disabled", "ignored", "suppressed"})
 _NOT_PASSED = frozenset({"failed", "failure", "fail", "error"})
 
@@ -87,7 +88,10 @@ def bind(
 class _Suite:
     """One open suite: what it claims, and what was found in it so far."""
 
+    name: str
     claims: dict[str, int]
+    listed: int = 0
+    """Test cases in it and its inner suites; for pytest, what it claims when that is more."""
     tests: int = 0
     failures: int = 0
     errors: int = 0
@@ -95,7 +99,6 @@ class _Suite:
 
     def worse(self) -> tuple[int, int, int, int]:
         """Claim or count, whichever speaks less well of the release."""
-        # pytest claims more tests than it lists as soon as a test has subtests: fewer is the careful reading.
         return (
             min(self.claims.get("tests", self.tests), self.tests),
             max(self.claims.get("failures", 0), self.failures),
@@ -154,7 +157,7 @@ class _Report:
             self._end_suite()
 
     def _start_suite(self, attributes: dict[str, str]) -> None:
-        self._suites.append(_Suite(claims=self._claims(attributes)))
+        self._suites.append(_Suite(attributes.get("name", ""), self._claims(attributes)))
         if "timestamp" in attributes:
             self.times.append(parse_time(attributes["timestamp"]))
 
@@ -189,6 +192,7 @@ class _Report:
     def _end_case(self, case: _Case) -> None:
         suite = self._suites[-1]
         suite.tests += 1
+        suite.listed += 1
         suite.failures += "failure" in case.outcome
         suite.errors += "error" in case.outcome
         suite.skipped += case.outcome == {"skipped"}
@@ -197,9 +201,18 @@ class _Report:
         self._case = None
 
     def _end_suite(self) -> None:
-        tests, failures, errors, skipped = self._suites.pop().worse()
+        suite = self._suites.pop()
+        claimed = suite.claims.get("tests", 0)
+        if suite.name == _PYTEST:
+            # pytest counts subtests and does not list them: the fewer tests are the careful reading.
+            suite.listed = max(suite.listed, claimed)
+        elif claimed > suite.listed and not self.incomplete:
+            what = f"suite '{' '.join(suite.name.split())[:100]}'" if suite.name else "a suite"
+            self.incomplete = f"{self.path}: {what} claims {claimed} tests and lists {suite.listed}"
+        tests, failures, errors, skipped = suite.worse()
         if self._suites:
             outer = self._suites[-1]
+            outer.listed += suite.listed
             outer.tests += tests
             outer.failures += failures
             outer.errors += errors

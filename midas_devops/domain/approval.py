@@ -38,6 +38,7 @@ def refusal(
     *,
     now: datetime,
     requested_by: str,
+    environment: str,
     approvers: tuple[str, ...],
     groups_of_reviewer: tuple[str, ...],
     may_self_approve: bool,
@@ -65,4 +66,6 @@ def refusal(
         return f"{review.by} has approved this already; another person must"
     if pending.confirm_word and review.confirm != pending.confirm_word:
         return f"destroying the whole environment needs --confirm {pending.confirm_word}"
+    if review.confirm and review.confirm != environment:
+        return f"'{review.confirm}' is not the environment; this is about {environment}"
     return ""

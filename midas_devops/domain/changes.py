@@ -100,6 +100,9 @@ class ChangePlan(Value):
     findings_total: int = 0
     findings: tuple[Finding, ...] = ()
     """The first 20; all of them in ``details``."""
+    protected: tuple[str, ...] = ()
+    """The first 50 addresses that take a person to let go; all of them in ``details``."""
+    protected_total: int = 0
     whole_environment: bool = False
     release: ReleaseChange | None = None
     config: str = ""

@@ -110,6 +110,11 @@ def _finding(address: str, group: Sequence[AnyChange], pattern: str, production:
     )
 
 
+def needs_approval(finding: Finding, *, production: bool) -> bool:
+    """Whether letting this address go takes a person: always in production, elsewhere the guarded ones."""
+    return production or finding.rule in ("protected_list", "unknown_action")
+
+
 @lru_cache(maxsize=1024)
 def _rule(
     actions: tuple[str, ...], fate: str, pattern: str, resource_type: str, production: bool

@@ -30,7 +30,10 @@ class Situation(Value):
     """Last verified release of the environment other than the failed one; empty when there is none."""
     verified_version: str = ""
     good_config_commit: str = ""
-    """Commit of the last good configuration other than the failed one; empty when there is none."""
+    """Commit of the last good configuration, when it is another than the failed one; else empty.
+
+    An older good one is no way back: what the last one created would be destroyed.
+    """
 
 
 def decide_recovery(now: Situation) -> Recovery:
@@ -99,10 +102,10 @@ def _after_infrastructure(now: Situation) -> Recovery:
     if now.production:
         return Recovery(
             kind=RecoveryKind.ESCALATE,
-            reason="production is half-way changed and no earlier good configuration is on record",
+            reason="production is half-way changed, and its last good configuration is not at another commit",
             ask=True,
         )
     return Recovery(
         kind=RecoveryKind.ESCALATE,
-        reason="no earlier good configuration is on record: there is nothing to return to",
+        reason="its last good configuration is not at another commit: there is nothing to return to",
     )

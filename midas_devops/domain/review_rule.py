@@ -25,11 +25,13 @@ def review_need(plan: ChangePlan, *, approvals: int, covered: bool, production: 
             blocked=f"this would destroy all of {plan.environment}: set allow_destroy = true in its"
             " [infrastructure] table first, and confirm by name"
         )
+    if plan.revert_to and production:
+        return ReviewNeed(kind="revert", approvals=max(1, approvals))
     if not plan.has_changes or covered:
         return ReviewNeed()
     if plan.whole_environment:
         return ReviewNeed(kind="confirm_destroy", approvals=max(1, approvals))
-    if plan.revert_to and (production or approvals or plan.guard is GuardVerdict.NEEDS_APPROVAL):
+    if plan.revert_to and (approvals or plan.guard is GuardVerdict.NEEDS_APPROVAL):
         return ReviewNeed(kind="revert", approvals=max(1, approvals))
     if plan.guard is GuardVerdict.NEEDS_APPROVAL:
         return ReviewNeed(kind="approval", approvals=max(1, approvals))

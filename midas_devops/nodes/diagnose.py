@@ -116,10 +116,9 @@ def _situation(step: Step, outcome: Outcome, diagnosis: Diagnosis) -> Situation:
         facts["rollback_on_failure"] = bool(environment.deploy and environment.deploy.rollback_on_failure)
     elif environment.infrastructure and step.state.get("change_plan"):
         planned = step.plan
-        good = ledger.last_good_apply(
-            request.environment, planned.config, other_than_commit=_tried_commit(step)
-        )
-        facts["good_config_commit"] = good.commit if good else ""
+        good = ledger.last_good_apply(request.environment, planned.config)
+        usable = good is not None and good.commit not in ("", _tried_commit(step))
+        facts["good_config_commit"] = good.commit if good and usable else ""
         facts["max_retries"] = environment.infrastructure.max_retries
     return Situation.model_validate(facts)
 

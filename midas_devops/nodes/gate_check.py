@@ -6,7 +6,7 @@ import json
 
 from midas_devops.config import JUnitGate, PeerGate, PromotionGate
 from midas_devops.domain.artifacts import ArtifactRef
-from midas_devops.domain.changes import ChangePlan, GuardVerdict, Pending
+from midas_devops.domain.changes import ChangePlan, Pending
 from midas_devops.domain.coverage import uncovered_changes
 from midas_devops.domain.digest import canonical_json, digest_of, digest_parts, sha256_hex
 from midas_devops.domain.gate_rules import judge_promotion, judge_scan, judge_tests
@@ -20,11 +20,8 @@ from midas_devops.domain.runs import (
     RunStatus,
 )
 from midas_devops.errors import BlockedError, MidasError
-from midas_devops.nodes.plan_infrastructure import plan_details
 from midas_devops.nodes.step import Step
 from midas_devops.state import Json
-
-SHOWN_ADDRESSES = 50
 
 
 def gate_check(step: Step) -> Json:
@@ -127,23 +124,20 @@ def _covered(step: Step, planned: ChangePlan) -> bool:
 
 def _pending(step: Step, planned: ChangePlan, digest: str, need: ReviewNeed) -> Pending:
     now = step.ports.clock()
-    addresses: tuple[str, ...] = ()
-    if planned.guard is not GuardVerdict.ALLOWED:
-        findings = plan_details(step, planned)["findings"]
-        addresses = tuple(finding["address"] for finding in findings)
+    addresses = planned.protected
     question = {
         "approval": f"Carry out: {planned.summary}?",
         "revert": f"Revert {planned.config} to {planned.revert_to[:12]}: {planned.summary}?",
         "confirm_destroy": f"Destroy ALL of {planned.environment}: {planned.summary}?",
     }[need.kind or "approval"]
     if addresses:
-        question += f" It destroys {len(addresses)} protected: {', '.join(addresses[:10])}"
+        question += f" It destroys {planned.protected_total} protected: {', '.join(addresses[:10])}"
     return Pending(
         kind=need.kind or "approval",
         digest=digest,
         question=question,
-        addresses=addresses[:SHOWN_ADDRESSES],
-        addresses_total=len(addresses),
+        addresses=addresses,
+        addresses_total=planned.protected_total,
         asked_at=now.isoformat(timespec="seconds"),
         expires_at=(now + step.policy.approvals.expire_after).isoformat(timespec="microseconds"),
         approvals_needed=need.approvals,

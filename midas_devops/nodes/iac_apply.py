@@ -36,7 +36,13 @@ def iac_apply(step: Step) -> Json:
     )
     if outcome.code != RECONCILE:
         _record_apply(step, outcome)
-    return step.result(outcome.summary, outcome=outcome, verification={}, approved=_approved(step))
+    return step.result(
+        outcome.summary,
+        outcome=outcome,
+        verification={},
+        approved=_approved(step),
+        attempts=step.counted("reconciles") if outcome.code == RECONCILE else step.state.get("attempts", {}),
+    )
 
 
 def _apply(step: Step, engine: IacEngine, effect: Effect) -> Outcome:
@@ -51,6 +57,10 @@ def _apply(step: Step, engine: IacEngine, effect: Effect) -> Outcome:
 
 def _reconcile(step: Step, engine: IacEngine, effect: Effect) -> Outcome | None:
     _wait_for_orphan(step, engine, effect)
+    left = engine.left_behind(effect.key)
+    if left is not None and left.failure is None:
+        step.say("the engine of the interrupted run had finished its work")
+        return _outcome(step.plan.state.serial, left)
     if engine.state_identity() == step.plan.state:
         return None
     return Outcome(
@@ -110,8 +120,7 @@ def _outcome(serial_before: int, result: ApplyResult) -> Outcome:
 
 
 def _nothing_to_do(step: Step) -> Outcome:
-    cut_off = (step.outcome and step.outcome.code == RECONCILE) or step.attempts("reconciles")
-    summary = "the interrupted apply had completed" if cut_off else "nothing to apply"
+    summary = "the interrupted apply had completed" if step.attempts("reconciles") else "nothing to apply"
     return Outcome(ok=True, stage="apply", summary=summary)
 
 

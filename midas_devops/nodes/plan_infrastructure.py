@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from midas_devops.domain.changes import ChangeCounts, ChangePlan, GuardReport
 from midas_devops.domain.digest import canonical_json
-from midas_devops.domain.guard import evaluate
+from midas_devops.domain.guard import evaluate, needs_approval
 from midas_devops.domain.outcome import Outcome, RecoveryKind
 from midas_devops.domain.runs import InfraAction, InfrastructureRequest, Operation
 from midas_devops.errors import StateLockedError
@@ -16,6 +15,7 @@ from midas_devops.ports.iac import IacFailure, PlanResult
 from midas_devops.state import Json
 
 SHOWN_FINDINGS = 20
+SHOWN_PROTECTED = 50
 
 
 def plan_infrastructure(step: Step, request: InfrastructureRequest) -> Json:
@@ -70,9 +70,12 @@ def _guard(step: Step, result: PlanResult) -> GuardReport:
 def _change_plan(
     step: Step, request: InfrastructureRequest, result: PlanResult, guard: GuardReport, revert_to: str
 ) -> ChangePlan:
+    production = step.environment.is_production
+    protected = [f.address for f in guard.findings if needs_approval(f, production=production)]
     details = {
         "changes": [change.model_dump(mode="json") for change in result.changes],
         "findings": [finding.model_dump(mode="json") for finding in guard.findings],
+        "protected": list(protected),
     }
     counts = result.counts
     has_changes = counts.total > 0 or result.outputs_changed
@@ -85,6 +88,8 @@ def _change_plan(
         has_changes=has_changes,
         guard=guard.verdict,
         findings_total=len(guard.findings),
+        protected=tuple(protected[:SHOWN_PROTECTED]),
+        protected_total=len(protected),
         findings=guard.findings[:SHOWN_FINDINGS],
         whole_environment=guard.whole_environment,
         config=request.config,
@@ -127,11 +132,3 @@ def _failed(step: Step, failure: IacFailure) -> Json:
         logs=(failure.log,) if failure.log else (),
     )
     return step.result(f"planning failed: {failure.message}", outcome=outcome)
-
-
-def plan_details(step: Step, planned: ChangePlan) -> Json:
-    """The full lists behind a plan."""
-    if planned.details is None:
-        return {"changes": [], "findings": []}
-    details: Json = json.loads(step.ports.artifacts.get(planned.details))
-    return details

@@ -82,6 +82,7 @@ def why_refused(
         pending,
         now=ports.clock(),
         requested_by=request.requested_by,
+        environment=request.environment,
         approvers=approvals.approvers,
         groups_of_reviewer=groups_of(review.by),
         may_self_approve=approvals.self_approve or not policy.environment(request.environment).is_production,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from midas_devops.domain.outcome import RecoveryKind
-from midas_devops.domain.runs import RunStatus
+from midas_devops.domain.runs import ReleaseRequest, RunStatus
 from midas_devops.errors import MidasError
+from midas_devops.nodes.advice import missing_advice
 from midas_devops.nodes.step import Step
 from midas_devops.ports.knowledge import Incident
 from midas_devops.state import Json
@@ -25,12 +26,16 @@ def report(step: Step) -> Json:
         "summary": summary,
         "operation": step.request.operation,
         "environment": step.request.environment,
-        "url": step.outcome.url if step.outcome else "",
+        "url": _url(step, status),
         "digest": step.state.get("digest", ""),
         "degraded": _degraded(step),
     }
     step.audit("reported", status=status)
-    return step.result(f"{status}: {summary}", status=status, run_report=body, pending={})
+    update: Json = {"status": status, "run_report": body, "pending": {}}
+    recovery = step.recovery
+    if status is RunStatus.REVERTED and recovery is not None:
+        update["recovery"] = recovery.model_copy(update={"ok": True})
+    return step.result(f"{status}: {summary}", **update)
 
 
 def final_status(step: Step) -> RunStatus:
@@ -49,6 +54,15 @@ def final_status(step: Step) -> RunStatus:
     if recovery and recovery.kind is RecoveryKind.REVERT:
         return RunStatus.REVERTED
     return RunStatus.SUCCEEDED
+
+
+def _url(step: Step, status: RunStatus) -> str:
+    if step.outcome is not None and step.outcome.url:
+        return step.outcome.url
+    serves = status is RunStatus.SUCCEEDED and step.environment.deploy is not None
+    if not serves or not isinstance(step.request, ReleaseRequest):
+        return ""
+    return step.ports.deployer(step.request.environment).url()
 
 
 def _summary(step: Step, status: RunStatus) -> str:
@@ -112,6 +126,8 @@ def _degraded(step: Step) -> list[str]:
     notes = []
     if step.ports.model is None:
         notes.append("no model is configured: plans and diagnoses are by rules alone")
+    for reason in missing_advice(step):
+        notes.append(f"the model gave no advice: {reason}")
     if not step.ports.source.available():
         notes.append("the project is not a git repository: changes are bound to file contents only")
     return notes

@@ -149,6 +149,10 @@ class IacEngine(Protocol):
         """Whether an engine started for this effect by a process that died is still at work."""
         ...
 
+    def left_behind(self, effect: str) -> ApplyResult | None:
+        """What an engine of an earlier, dead process of ours did, read from its output; None when unknown."""
+        ...
+
     def outputs(self) -> dict[str, str]:
         """Non-sensitive outputs of the current state, as text."""
         ...

@@ -203,10 +203,8 @@ class Ledger(Protocol):
 
     # infrastructure
     def record_apply(self, applied: InfraApply) -> None: ...
-    def last_good_apply(
-        self, environment: str, config: str, *, other_than_commit: str = ""
-    ) -> InfraApply | None:
-        """Newest successful apply with a commit."""
+    def last_good_apply(self, environment: str, config: str) -> InfraApply | None:
+        """Newest successful apply of a configuration, also of one without a commit."""
         ...
 
     # audit (rule 14)

@@ -15,6 +15,11 @@ class ChatModel(Protocol):
     @property
     def describe(self) -> str: ...
 
+    @property
+    def last_problem(self) -> str:
+        """Why the last question had no answer, in words of our own; empty when it had one."""
+        ...
+
     def ask(self, prompt: str, schema: type[Schema]) -> Schema | None:
         """The reply in the schema's shape; None when the model is away, too slow or off the schema.
 

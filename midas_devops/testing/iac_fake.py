@@ -139,6 +139,9 @@ class FakeIacEngine:
             log=self._artifacts.put(lines.encode(), "fake-apply.log", private=True),
         )
 
+    def left_behind(self, effect: str) -> ApplyResult | None:  # noqa: ARG002 - the port's signature
+        return None
+
     def in_flight(self, effect: str) -> InFlight:  # noqa: ARG002 - the port's signature
         """Never: it works inside the calling process."""
         return InFlight(alive=False)

@@ -292,13 +292,14 @@ class ReleasesConformance:
         ledger.block_version(block("aaa"))
         assert len(ledger.blocked_versions("staging")) == 1
 
-    def test_the_last_good_apply_succeeded_and_has_a_commit(self, open_ledger: OpenLedger) -> None:
+    def test_the_last_good_apply_is_the_newest_that_succeeded(self, open_ledger: OpenLedger) -> None:
         ledger = open_ledger()
-        for made in (applied("aaa"), applied("bbb"), applied("ccc", ok=False), applied("")):
+        for made in (applied("aaa"), applied("bbb"), applied("ccc", ok=False)):
             ledger.record_apply(made)
         ledger.record_apply(applied("ddd", environment="production"))
         assert ledger.last_good_apply("staging", "infra/staging") == applied("bbb")
-        assert ledger.last_good_apply("staging", "infra/staging", other_than_commit="bbb") == applied("aaa")
+        ledger.record_apply(applied(""))
+        assert ledger.last_good_apply("staging", "infra/staging") == applied("")
         assert ledger.last_good_apply("staging", "infra/other") is None
 
 

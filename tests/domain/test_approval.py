@@ -26,6 +26,7 @@ def answer(review: dict[str, Any] | None = None, pending: dict[str, Any] | None 
     defaults: dict[str, Any] = {
         "now": NOW,
         "requested_by": "ben",
+        "environment": "production",
         "approvers": (),
         "groups_of_reviewer": (),
         "may_self_approve": False,
@@ -70,6 +71,11 @@ def test_the_same_person_counts_once() -> None:
 def test_destroying_everything_needs_the_environments_name() -> None:
     assert "--confirm" in answer(pending={"confirm_word": "production"})
     assert answer({"confirm": "production"}, pending={"confirm_word": "production"}) == ""
+
+
+def test_a_confirmation_of_another_environment_is_refused() -> None:
+    assert "not the environment" in answer({"confirm": "staging"})
+    assert answer({"confirm": "production"}) == ""
 
 
 def test_anyone_may_reject_with_a_name_and_a_reason() -> None:

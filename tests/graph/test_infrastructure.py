@@ -230,3 +230,32 @@ def test_an_invalid_configuration_is_diagnosed_with_its_place(cloud: Path, open_
     record = run.to_json()
     assert (run.status, run.exit_code) == ("failed", 1)
     assert any("missing" in d["detail"] for d in record["outcome"]["diagnostics"]), record["outcome"]
+
+
+def test_an_uncommitted_good_apply_is_never_reverted_to_something_older(
+    cloud: Path, open_agent: Open
+) -> None:
+    agent = open_agent(cloud)
+    assert agent.manage_infrastructure("apply", "infra").status == "succeeded"
+    extra = 'resource "terraform_data" "extra" {\n  input = "made from an uncommitted edit"\n}\n'
+    write(cloud, {"infra/extra.tf": extra})
+    assert agent.manage_infrastructure("apply", "infra").status == "succeeded"
+    write(cloud, {"infra/main.tf": FAILS_HALF_WAY})
+    commit(cloud, "broken")
+    run = agent.manage_infrastructure("apply", "infra")
+    assert (run.status, run.exit_code) == ("failed", 1)
+    assert resources(cloud) >= BOTH | {"terraform_data.extra"}
+
+
+def test_only_what_takes_a_person_is_called_protected(cloud: Path, open_agent: Open) -> None:
+    toml = cloud / "midas.toml"
+    toml.write_text(toml.read_text() + '\nprotected = ["terraform_data.database"]\n')
+    agent = open_agent(cloud)
+    more = TERRAFORM + 'resource "terraform_data" "other" {\n}\n'
+    write(cloud, {"infra/main.tf": more})
+    agent.manage_infrastructure("apply", "infra")
+    write(cloud, {"infra/main.tf": 'resource "terraform_data" "network" {\n  input = "10.0.0.0/16"\n}\n'})
+    run = agent.manage_infrastructure("apply", "infra")
+    assert run.status == "awaiting_approval"
+    assert run.to_json()["plan"]["protected"] == ["terraform_data.database"]
+    assert len(run.to_json()["plan"]["findings"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from midas_devops.errors import ApprovalRefusedError, UsageError
@@ -184,3 +185,46 @@ def test_unknown_environments_and_versions_are_refused_with_near_names(
     with pytest.raises(UsageError):
         agent.deploy_release("web", "v1.9")
     assert agent.runs() == []
+
+
+def test_a_service_that_died_is_not_listed_as_running(service: Path, open_agent: Open) -> None:
+    agent = open_agent(service)
+    agent.deploy_release("web", "v1")
+    assert agent.environments()[0]["running"] is True
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        below = str(service) in (process.info["cwd"] or "")
+        if below and "app.py" in " ".join(process.info["cmdline"] or []):
+            process.kill()
+            process.wait(10)
+    (environment,) = agent.environments()
+    assert (environment["running"], environment["version"], environment["verified"]) == (False, "", None)
+    assert environment["last_verified_version"] == "v1"
+
+
+def test_a_repeated_deploy_tells_the_address_again(service: Path, open_agent: Open) -> None:
+    agent = open_agent(service)
+    first = agent.deploy_release("web", "v1").to_json()["url"]
+    assert agent.deploy_release("web", "v1").to_json()["url"] == first != ""
+
+
+def test_a_variable_that_equals_an_environments_name_hides_nothing_a_run_acts_on(
+    service: Path, open_agent: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = service / "midas.toml"
+    toml.write_text(toml.read_text().replace("environments.web", "environments.web-environment"))
+    monkeypatch.setenv("KEY_STAGE", "web-environment")
+    run = open_agent(service).deploy_release("web-environment", "v1")
+    assert (run.status, run.to_json()["environment"]) == ("succeeded", "web-environment")
+
+
+def test_what_an_approver_says_is_redacted_before_it_rests(
+    guarded_service: Path, open_agent: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", "s3cret-s3cret-s3cret")
+    run = open_agent(guarded_service).deploy_release("web", "v1", requested_by="ben")
+    pending = run.pending
+    assert pending is not None
+    run.approve(pending["digest"], by="ana", reason="the token is s3cret-s3cret-s3cret")
+    assert run.status == "succeeded"
+    for path in (guarded_service / ".midas").glob("midas.db*"):
+        assert b"s3cret-s3cret-s3cret" not in path.read_bytes()

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from midas_devops.adapters.sql.rows import Row, time_text
 from midas_devops.errors import ApprovalRefusedError
 
 
-def choose(found: Sequence[Row], *, run_id: str, digest: str, needed: int, now: datetime) -> list[Row]:
+def choose(
+    found: Sequence[Row],
+    *,
+    run_id: str,
+    digest: str,
+    needed: int,
+    now: datetime,
+    shown: Callable[[str], str],
+) -> list[Row]:
     """``needed`` of the approvals of one digest, by different people, the oldest first.
 
-    Raises ``ApprovalRefusedError`` with what is missing.
+    ``shown`` gives a name as it is stored now, without secrets: names that look the same then are one person,
+    also when one of them was stored before its secret was known. Raises ``ApprovalRefusedError`` with what is missing.
     """
     if any(row["consumed_at"] for row in found):
         raise _refused(run_id, digest, "it was used already")
@@ -20,7 +29,7 @@ def choose(found: Sequence[Row], *, run_id: str, digest: str, needed: int, now: 
     current = [row for row in found if row["expires_at"] > moment]
     by_person: dict[str, Row] = {}
     for row in current:
-        by_person.setdefault(str(row["approved_by"]).strip().casefold(), row)
+        by_person.setdefault(shown(row["approved_by"]).strip().casefold(), row)
     if len(by_person) >= needed:
         return list(by_person.values())[:needed]
     if len(current) < len(found):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -11,20 +13,36 @@ from midas_devops.safety.private import FOLDER, private_folder, project_folder, 
 
 WAIT_SECONDS = 30
 """How long a writer waits for the one before it."""
+_CREATING = threading.Lock()
 
 
 def make_private_file(path: Path, root: Path) -> None:
-    """The file 0600 from its first moment; SQLite gives its log files the same mode."""
+    """The file 0600 from its first moment; SQLite gives its log files the same mode.
+
+    A file that exists is not opened: closing any descriptor of it would drop every POSIX lock that this
+    process holds on it, those of SQLite's connections too, and two writers would then destroy the database
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    """
     if path.is_relative_to(root / FOLDER):
         project_folder(root)
     if not path.parent.is_dir():
         private_folder(path.parent)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        # A file that can only be read still can be read: the first write says what is wrong.
+        # Another thread connects only after this one has closed the file that it made.
+        with _CREATING:
+            if not path.exists():
+                _create(path.resolve())
         if not path.is_file():
-            raise storage_error("create the ledger", path, error) from error
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise storage_error("create the ledger", path, error) from error
+
+
+def _create(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return  # another process was first
 
 
 def use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -71,7 +71,7 @@ class SqlLedger(LedgerReads):
                     status=row.status,
                     started_at=time_text(row.started_at),
                     ended_at=time_text(row.ended_at) if row.ended_at else "",
-                    requested_by=storable(row.requested_by),
+                    requested_by=self._text(row.requested_by),
                     record=self._json(row.record),
                 )
             )
@@ -130,7 +130,7 @@ class SqlLedger(LedgerReads):
         Raises ``ApprovalRefusedError`` when the digest was used already: an approval is good for one effect.
         """
         named = {"run_id": approval.run_id, "digest": approval.digest}
-        by = storable(approval.by)
+        by = self._text(approval.by)
         content = {
             "reason": self._text(approval.reason),
             "given_at": time_text(approval.given_at),
@@ -144,7 +144,7 @@ class SqlLedger(LedgerReads):
                     hint="look at what the run asks for now: runs show",
                     location=approval.run_id,
                 )
-            again = [row["number"] for row in found if row["approved_by"] == by]
+            again = [row["number"] for row in found if self._text(row["approved_by"]) == by]
             if again:
                 chosen = schema.approvals.c.number == again[0]
                 connection.execute(update(schema.approvals).where(chosen).values(content))
@@ -162,7 +162,7 @@ class SqlLedger(LedgerReads):
             return []
         with writing(self._engine, self._address, f"use the approval of run {run_id}") as connection:
             found = select_on(connection, queries.APPROVALS, {"run_id": run_id, "digest": digest})
-            chosen = choose(found, run_id=run_id, digest=digest, needed=needed, now=now)
+            chosen = choose(found, run_id=run_id, digest=digest, needed=needed, now=now, shown=self._text)
             connection.execute(
                 update(schema.approvals)
                 .where(schema.approvals.c.number.in_([row["number"] for row in chosen]))
@@ -255,7 +255,7 @@ class SqlLedger(LedgerReads):
                 .where(schema.blocked_versions.c.number == number)
                 .values(
                     lifted_at=time_text(self._clock()),
-                    lifted_by=storable(by),
+                    lifted_by=self._text(by),
                     lifted_reason=self._text(reason),
                 )
             )
@@ -287,7 +287,7 @@ class SqlLedger(LedgerReads):
                 "sequence": int(last) + 1,
                 "at": time_text(self._clock()),
                 "run_id": run_id,
-                "actor": storable(actor),
+                "actor": self._text(actor),
                 "event": event,
                 "rule": rule,
                 "data": self._json(data or {}),

@@ -67,7 +67,6 @@ ORDER BY number DESC
 LAST_GOOD_APPLY = """
 SELECT * FROM midas_applies
 WHERE environment = :environment AND config = :config AND ok = 1
-AND commit_sha <> '' AND commit_sha <> :other_than_commit
 ORDER BY number DESC LIMIT 1
 """
 

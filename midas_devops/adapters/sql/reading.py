@@ -92,17 +92,9 @@ class LedgerReads:
         """Blocked now, newest first."""
         return self._all(rows.blocked_of, queries.BLOCKED_VERSIONS, environment=environment)
 
-    def last_good_apply(
-        self, environment: str, config: str, *, other_than_commit: str = ""
-    ) -> InfraApply | None:
-        """Newest successful apply with a commit."""
-        return self._first(
-            rows.apply_of,
-            queries.LAST_GOOD_APPLY,
-            environment=environment,
-            config=config,
-            other_than_commit=other_than_commit,
-        )
+    def last_good_apply(self, environment: str, config: str) -> InfraApply | None:
+        """Newest successful apply of a configuration, also of one without a commit."""
+        return self._first(rows.apply_of, queries.LAST_GOOD_APPLY, environment=environment, config=config)
 
     def audit_trail(self, run_id: str = "") -> Iterator[AuditEntry]:
         """In order, of one run or of all."""

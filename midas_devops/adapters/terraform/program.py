@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import secrets
 import shutil
 import sys
 from collections.abc import Mapping
@@ -75,7 +76,9 @@ def version_of(program: Program, environ: Mapping[str, str], folder: Path) -> st
         known = {}
     if program.identity in known:
         return known[program.identity]
-    output, errors = folder / "version.json", folder / "version.log"
+    # Names of its own: several runs may ask at once, and each removes its files.
+    asked = f"version-{secrets.token_hex(6)}"
+    output, errors = folder / f"{asked}.json", folder / f"{asked}.log"
     try:
         ended = run_to_file(
             [*program.argv, "version", "-json"],

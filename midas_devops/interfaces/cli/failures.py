@@ -6,13 +6,17 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from midas_devops.errors import MidasError, StorageError, UsageError
 from midas_devops.interfaces.cli.output import note, print_json
 from midas_devops.interfaces.wording import plain
+
+if TYPE_CHECKING:
+    from midas_devops.safety.redaction import Redactor
 
 UNEXPECTED_EXIT = 1
 
@@ -33,22 +37,33 @@ class CommandLineError(Protocol):
     def format_message(self) -> str: ...
 
 
-def report(error: MidasError, *, as_json: bool) -> int:
-    """Show an error; the exit code that goes with it."""
+def report(error: MidasError, root: Path | None, *, as_json: bool) -> int:
+    """Show an error without the secrets that the project's environment knows; the exit code that goes with it."""
+    told = _without_secrets(error, root)
     if as_json:
-        print_json({"error": error.as_dict()})
+        print_json({"error": told})
     else:
-        note(_in_words(error))
+        note(_in_words(told))
     return error.exit_code
 
 
-def _in_words(error: MidasError) -> str:
-    lines = [f"midas-devops: {plain(error.message)}"]
-    if error.location:
-        lines.append(f"  where  {plain(error.location)}")
-    if error.hint:
-        lines.append(f"  next   {plain(error.hint)}")
+def _in_words(told: Mapping[str, Any]) -> str:
+    lines = [f"midas-devops: {plain(told['message'])}"]
+    if told["location"]:
+        lines.append(f"  where  {plain(told['location'])}")
+    if told["hint"]:
+        lines.append(f"  next   {plain(told['hint'])}")
     return "\n".join(lines)
+
+
+def _without_secrets(error: MidasError, root: Path | None) -> dict[str, Any]:
+    told = error.as_dict()
+    try:
+        hidden = _redactor(root)
+        return {**told, **{key: hidden.text(str(told[key] or "")) for key in ("message", "hint", "location")}}
+    except Exception as second:  # noqa: BLE001 - a broken redactor must not let the text through
+        why = f"an error ({error.code}) is not shown: the redactor failed with {type(second).__name__}"
+        return {**told, "message": why, "hint": "", "location": ""}
 
 
 def usage(error: Any) -> UsageError:
@@ -67,14 +82,14 @@ def unexpected(error: BaseException, root: Path | None, *, as_json: bool) -> int
         hint="report it with that file; finished effects are on record: see 'midas-devops runs list'",
         location=str(where),
     )
-    report(wrapped, as_json=as_json)
+    report(wrapped, root, as_json=as_json)
     return UNEXPECTED_EXIT
 
 
 def _keep_traceback(error: BaseException, root: Path | None) -> Path:
     text = "".join(traceback.format_exception(error))
     try:
-        text = _redacted(text)
+        text = _redactor(root).text(text)
     except Exception as second:  # noqa: BLE001 - a broken redactor must not let the text through
         text = f"(traceback withheld: the redactor failed with {type(second).__name__})\n"
     name = f"failure-{datetime.now(UTC):%Y%m%d-%H%M%S}-"
@@ -96,8 +111,13 @@ def _private_folder(root: Path | None) -> Path | None:
     return project_folder(root)
 
 
-def _redacted(text: str) -> str:
-    from midas_devops.config import Settings
+def _redactor(root: Path | None) -> Redactor:
+    from midas_devops.config import Settings, load_settings
     from midas_devops.safety.redaction import Redactor
 
-    return Redactor.from_environment(os.environ, Settings()).text(text)
+    try:
+        settings = Settings() if root is None else load_settings(root / "midas.toml", missing_ok=True)
+    except MidasError:
+        # Beside a broken midas.toml the environment is known all the same.
+        settings = Settings()
+    return Redactor.from_environment(os.environ, settings)

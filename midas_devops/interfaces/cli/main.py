@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -108,9 +109,10 @@ def run(arguments: Sequence[str]) -> int:
                 args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=Globals(json=as_json)
             )
     except MidasError as error:
-        return failures.report(error, as_json=as_json)
+        return failures.report(error, _root(arguments), as_json=as_json)
     except KeyboardInterrupt:
-        return failures.report(failures.StoppedError("stopped; nothing was begun"), as_json=as_json)
+        stopped = failures.StoppedError("stopped; nothing was begun")
+        return failures.report(stopped, _root(arguments), as_json=as_json)
     except SystemExit as ended:
         # The parser ends like this when the reader of our output went away.
         silence(sys.stdout)
@@ -121,8 +123,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> NoReturn:
-    """Entry point of the installed program."""
-    code = run(sys.argv[1:])
+    """Carry out the command line of this process, and end it."""
+    try:
+        code = run(sys.argv[1:])
+        _leave_at_once_when_interrupted()
+    except KeyboardInterrupt:
+        # A second one, while the first was being reported.
+        code = failures.StoppedError.exit_code
+        _leave_at_once_when_interrupted()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -131,17 +139,28 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _leave_at_once_when_interrupted() -> None:
+    """From here on everything is told and on record: a Ctrl-C need not wait for what Python puts away."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        os._exit(failures.StoppedError.exit_code)
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
+
+
 def _other(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
     if isinstance(error, failures.CommandLineError):
-        return _usage(error, as_json=as_json)
+        return _usage(error, arguments, as_json=as_json)
     return failures.unexpected(error, _root(arguments), as_json=as_json)
 
 
-def _usage(error: failures.CommandLineError, *, as_json: bool) -> int:
+def _usage(error: failures.CommandLineError, arguments: Sequence[str], *, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError" and not as_json:
         note(error.format_message())
         return 2
-    return failures.report(failures.usage(error), as_json=as_json)
+    return failures.report(failures.usage(error), _root(arguments), as_json=as_json)
 
 
 def _root(arguments: Sequence[str]) -> Path | None:
@@ -160,18 +179,23 @@ def _ended_by_signal() -> Iterator[None]:
         yield
         return
 
+    came: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         del frame
-        raise KeyboardInterrupt(signal.Signals(number).name)
+        raise KeyboardInterrupt(signal.Signals([*came, number][0]).name)
 
     def hang_up(number: int, frame: FrameType | None) -> None:
         # Whoever works on an effect now has a handler of its own for SIGTERM, and ends in order.
-        del number, frame
+        del frame
+        came.append(number)
         signal.raise_signal(signal.SIGTERM)
 
+    # What was to be ignored (nohup) stays so.
     before = [
-        (signal.SIGTERM, signal.signal(signal.SIGTERM, stop)),
-        (signal.SIGHUP, signal.signal(signal.SIGHUP, hang_up)),
+        (number, signal.signal(number, handler))
+        for number, handler in ((signal.SIGTERM, stop), (signal.SIGHUP, hang_up))
+        if signal.getsignal(number) is not signal.SIG_IGN
     ]
     try:
         yield

@@ -54,9 +54,11 @@ class Records:
 
     def environments(self) -> list[dict[str, Any]]:
         """What runs where."""
+        from midas_devops.adapters.running import local_services
         from midas_devops.records import environments_json
 
-        return environments_json(self.reader, self.session.settings)
+        services = local_services(self.session.root, self.session.settings)
+        return environments_json(self.reader, self.session.settings, services)
 
     def prune_private(self) -> int:
         """Delete private artifacts; the number of bytes freed."""
