@@ -26,7 +26,7 @@ demo: $(STAMP) ## the main job, live, on examples/orders
 
 .PHONY: test
 test: $(STAMP) ## the test-suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_OPTIONS)
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## suites that take minutes (a real AWS provider against moto)
@@ -34,8 +34,8 @@ test-slow: $(STAMP) ## suites that take minutes (a real AWS provider against mot
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: coverage
-coverage: $(STAMP) ## the test-suite with branch coverage
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered
+coverage: ## the test-suite with branch coverage
+	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report=term:skip-covered"
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy, import contracts, dependencies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from typing import NoReturn
@@ -16,6 +17,8 @@ def main() -> NoReturn:
         if before is not signal.SIG_IGN:
             # Nothing has begun while the modules load: the quiet end that the system gives is the right one.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            # Registered first, so it runs last: when Python takes itself down, the exit code stands.
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         from midas_devops.interfaces.cli.main import main as carry_out
 
         signal.signal(signal.SIGINT, before)

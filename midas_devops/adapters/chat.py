@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,6 +75,7 @@ class LangChainModel:
             temperature=0,
             http_client=httpx.Client(
                 follow_redirects=True,
+                limits=httpx.Limits(max_keepalive_connections=0),  # few calls: nothing is left open
                 headers={"Accept-Encoding": "identity"},
                 event_hooks={"response": [_bounded(settings.timeout_seconds)]},
             ),
@@ -98,7 +98,8 @@ class LangChainModel:
         Takes at most the timeout, whatever the server does. Raises ``BudgetExceededError``.
         """
         shape = json.dumps(schema.model_json_schema(), separators=(",", ":"))
-        whole = f"{self._redact(prompt)}\n\nReply with one JSON object of this schema and nothing else:\n{shape}\n"
+        order = "Reply with one JSON object of this schema and nothing else:"
+        whole = f"{self._redact(prompt)}\n\n{order}\n{shape}\n"
         tokens = count(whole)
         if tokens + REPLY_TOKENS > self._budget:
             self.last_problem = "the prompt is over the budget"
@@ -226,11 +227,8 @@ def _text(content: str | list[Any]) -> str:
 def _json_objects(text: str) -> Iterator[Any]:
     """JSON objects in the text, outermost first. Linear: a bounded number of opening braces is tried."""
     decoder = json.JSONDecoder()
-    starts = [found.start() for found in re.finditer("{", text)]
-    if len(starts) > 2 * MOST_STARTS:
-        starts = starts[:MOST_STARTS] + starts[-MOST_STARTS:]
     end = 0
-    for start in starts:
+    for start in _starts(text):
         if start < end:
             continue
         try:
@@ -238,6 +236,20 @@ def _json_objects(text: str) -> Iterator[Any]:
         except (ValueError, RecursionError):  # not JSON, an endless number, or nested too deep
             continue
         yield value
+
+
+def _starts(text: str) -> list[int]:
+    """Where braces open: the first and the last ones, in order. A model often thinks before it answers."""
+    starts: set[int] = set()
+    front = text.find("{")
+    while front != -1 and len(starts) < MOST_STARTS:
+        starts.add(front)
+        front = text.find("{", front + 1)
+    back = text.rfind("{")
+    while back not in starts and back != -1 and len(starts) < 2 * MOST_STARTS:
+        starts.add(back)
+        back = text.rfind("{", 0, back)
+    return sorted(starts)
 
 
 def _storable(value: Any) -> Any:

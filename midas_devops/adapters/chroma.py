@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -167,14 +167,14 @@ class ChromaKnowledge:
         return named
 
     def _gone(
-        self, given: Iterable[str], gathered: Gathered, files: Mapping[str, Path], known: Collection[str]
+        self, given: Iterable[str], gathered: Gathered, files: Mapping[str, Path], known: KeysView[str]
     ) -> set[str]:
         """Known sources that are not there any more, or that are known by a raw name so far."""
         gone = gathered.gone | (gathered.files.keys() & known)
         for path in (self._root / one for one in given):
             name = source_name(self._root, path)
             shown = self._redact(name)
-            if shown != name and not path.exists():
+            if shown != name:
                 gone.update(source for source in known if source == shown or source.startswith(f"{shown}/"))
         return gone - files.keys()
 

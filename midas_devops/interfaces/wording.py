@@ -180,3 +180,8 @@ def next_steps(run: Json, project: str = "") -> list[tuple[str, str]]:
     if status in ("failed", "rolled_back", "reverted", "inconclusive", "blocked"):
         return [("details", command("runs show", run_id, project=project))]
     return []
+
+
+def said_once(what: object) -> str:
+    """An effect without a verb before its verb: ``apply apply infra: …`` is ``apply infra: …``."""
+    return re.sub(r"\Aapply (?=(?:apply|destroy) )", "", str(what))

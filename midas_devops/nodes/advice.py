@@ -33,7 +33,7 @@ def planning_notes(step: Step, update: Json) -> Json:
     if advice is None:
         why = f"{NO_ADVICE}: {step.ports.model.last_problem}"
         return {**update, "change_plan": {**planned, "notes": [*planned["notes"], why]}}
-    remarks = [f"advice: {remark[:300]}" for remark in (*advice.risks, *advice.remarks)][:MOST_NOTES]
+    remarks = [f"advice: {_plain(remark)}" for remark in (*advice.risks, *advice.remarks)][:MOST_NOTES]
     return {**update, "change_plan": {**planned, "notes": [*planned["notes"], *remarks]}}
 
 
@@ -60,10 +60,15 @@ def advised_diagnosis(step: Step, by_rules: Diagnosis) -> Diagnosis:
 
 
 def missing_advice(step: Step) -> list[str]:
-    """Why a configured model gave none in this run, once per reason. Read from the audit: runs are resumed."""
+    """Why a configured model gave none in this run, once per reason; from the audit, as runs are resumed."""
     trail = step.ports.ledger.audit_trail(step.run_id)
     reasons = [f"{entry.data['about']}: {entry.data['why']}" for entry in trail if entry.event == NO_ADVICE]
     return list(dict.fromkeys(reasons))
+
+
+def _plain(remark: str) -> str:
+    """One line that no terminal obeys, not too long."""
+    return "".join(char if char.isprintable() else " " for char in remark[:300])
 
 
 def _asked(step: Step, prompt: str, schema: type[Schema], *, about: str) -> Schema | None:

@@ -13,7 +13,7 @@ import pytest
 from midas_devops.adapters.chroma import ChromaKnowledge
 from midas_devops.config import Knowledge
 from midas_devops.errors import ConfigError, StorageError
-from midas_devops.testing.knowledge import KnowledgeConformance, OpenKnowledge, hide_secret
+from midas_devops.testing.knowledge import HIDDEN, SECRET, KnowledgeConformance, OpenKnowledge, hide_secret
 
 LEXICAL = Knowledge(embedder="lexical")
 
@@ -108,3 +108,55 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_url_that_is_no_server_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError):
         ChromaKnowledge(tmp_path, Knowledge(url=url), redact=hide_secret)
+
+
+class TestSecretsInFileNames:
+    @pytest.fixture
+    def knowledge(self, tmp_path: Path) -> Iterator[ChromaKnowledge]:
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / f"{SECRET}.md").write_text("# Rollback\nSwitch the port back.\n")
+        opened = ChromaKnowledge(tmp_path, LEXICAL, redact=hide_secret)
+        yield opened
+        opened.close()
+
+    def test_they_are_neither_told_nor_stored(self, knowledge: ChromaKnowledge, tmp_path: Path) -> None:
+        (tmp_path / "docs" / f"{SECRET}.bin").write_bytes(b"\0")
+        report = knowledge.add(["docs", f"{SECRET}.txt"])
+        assert report.added == 1
+        assert SECRET not in str(report)
+        assert [hit.source for hit in knowledge.search("roll back")] == [f"docs/{HIDDEN}.md"]
+        knowledge.close()
+        stored = [path for path in (tmp_path / LEXICAL.path).rglob("*") if path.is_file()]
+        assert stored
+        assert [path for path in stored if SECRET.encode() in path.read_bytes()] == []
+
+    def test_such_a_file_is_known_again_and_taken_out_when_it_is_gone(
+        self, knowledge: ChromaKnowledge, tmp_path: Path
+    ) -> None:
+        knowledge.add(["docs"])
+        again = knowledge.add(["docs"])
+        assert (again.added, again.removed, again.unchanged) == (0, 0, 1)
+        (tmp_path / "docs" / f"{SECRET}.md").unlink()
+        assert knowledge.add([f"docs/{SECRET}.md"]).removed == 1
+        assert knowledge.search("roll back") == []
+
+    def test_files_that_only_a_secret_tells_apart_stay_apart(
+        self, knowledge: ChromaKnowledge, tmp_path: Path
+    ) -> None:
+        (tmp_path / "docs" / f"{HIDDEN}.md").write_text("# Scaling\nAdd a replica.\n")
+        assert knowledge.add(["docs"]).added == 2
+        assert {hit.source for hit in knowledge.search("roll back scaling replica")} == {
+            f"docs/{HIDDEN}.md",
+            f"docs/{HIDDEN}.md (2)",
+        }
+
+    def test_a_name_that_was_stored_raw_is_hidden_at_once_and_replaced_by_the_next_add(
+        self, knowledge: ChromaKnowledge, tmp_path: Path
+    ) -> None:
+        former = ChromaKnowledge(tmp_path, LEXICAL, redact=lambda text: text)
+        former.add(["docs"])
+        former.close()
+        assert [hit.source for hit in knowledge.search("roll back")] == [f"docs/{HIDDEN}.md"]
+        report = knowledge.add(["docs"])
+        assert (report.added, report.removed) == (1, 1)
+        assert [hit.source for hit in knowledge.search("roll back")] == [f"docs/{HIDDEN}.md"]

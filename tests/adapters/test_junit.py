@@ -9,13 +9,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from midas_devops.adapters.junit import JUnitResults
 from midas_devops.adapters.report_files import MAX_FILES, MAX_TOTAL_BYTES
+from midas_devops.domain.gate_rules import judge_tests
+from midas_devops.domain.gates import Verdict
 from midas_devops.ports.results import TestReading, TestResults
 from midas_devops.testing.results import COMMIT, OTHER, PublishedTests, TestResultsConformance
 
@@ -128,6 +130,55 @@ def test_of_claim_and_count_the_worse_is_taken(
 ) -> None:
     reading = read(tmp_path, xml)
     assert (reading.tests, reading.failures, reading.errors, reading.skipped) == counts
+
+
+@pytest.mark.parametrize(
+    ("xml", "said"),
+    [
+        ('<testsuite tests="5"><testcase name="a"/></testsuite>', "a suite claims 5 tests and lists 1"),
+        (f'<testsuite name="api" tests="3">{CASES}</testsuite>', "suite 'api' claims 3 tests and lists 2"),
+        (
+            f'<testsuites name="all" tests="4"><testsuite>{CASES}</testsuite></testsuites>',
+            "suite 'all' claims 4",
+        ),
+        (
+            f'<testsuites><testsuite>{CASES}</testsuite><testsuite name="x" tests="1"/></testsuites>',
+            "suite 'x' claims 1 tests and lists 0",
+        ),
+        (f'<testsuite name="pytest-unit" tests="3">{CASES}</testsuite>', "claims 3 tests and lists 2"),
+    ],
+)
+def test_a_suite_that_lists_fewer_tests_than_it_claims_decides_nothing(
+    tmp_path: Path, xml: str, said: str
+) -> None:
+    reading = read(tmp_path, xml)
+    assert said in reading.incomplete
+    assert f"reports/{COMMIT}/junit.xml" in reading.incomplete
+    now = datetime.now(UTC)
+    assert judge_tests("tests", reading, COMMIT, now, timedelta(hours=1)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        f'<testsuite name="pytest" tests="5">{CASES}</testsuite>',
+        f'<testsuites tests="5"><testsuite name="pytest" tests="5">{CASES}</testsuite></testsuites>',
+        f'<testsuites tests="2"><testsuite tests="1">{CASES}</testsuite></testsuites>',
+        f"<testsuite>{CASES}</testsuite>",
+    ],
+    ids=["subtests", "subtests in a whole", "lists more", "claims nothing"],
+)
+def test_a_suite_that_lists_what_it_claims_is_complete(tmp_path: Path, xml: str) -> None:
+    reading = read(tmp_path, xml)
+    assert reading.incomplete == ""
+    assert reading.tests > 0
+    now = datetime.now(UTC)
+    assert judge_tests("tests", reading, COMMIT, now, timedelta(hours=1)).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("name", ["surefire-flaky.xml", "surefire-rerun.xml", "gtest-disabled.xml"])
+def test_reports_of_real_programs_are_complete(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, (FIXTURES / name).read_bytes()).incomplete == ""
 
 
 def named(commit: str) -> str:

@@ -140,7 +140,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     return call
 
 
-PROGRAM = [sys.executable, "-c", "from midas_devops.interfaces.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-m", "midas_devops"]
 
 
 @pytest.fixture

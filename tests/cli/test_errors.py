@@ -162,6 +162,65 @@ def test_control_characters_of_an_error_never_reach_the_terminal(cli, tmp_path):
     assert "red" in result.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("deploy", "staging", "v{}"),
+        ("deploy", "{}", "v1"),
+        ("{}",),
+        ("runs", "show", "run-{}"),
+        ("env", "list", "--project", "{}"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_never_repeats_a_secret_of_the_environment(cli, project, monkeypatch, words):
+    secret = "correct-horse-battery"
+    monkeypatch.setenv("DB_PASSWORD", secret)
+    typed = [word.format(secret) for word in words]
+
+    said, told = cli(*typed), cli(*typed, "--json")
+
+    assert said.code == told.code != 0
+    assert secret not in said.out + said.err + told.out + told.err
+    assert "[redacted:environment]" in said.err
+    assert "[redacted:environment]" in json.dumps(told.json["error"])
+
+
+def test_an_error_never_repeats_the_value_of_a_variable_that_the_settings_name(cli, project, monkeypatch):
+    secret = "correct-horse-battery"
+    monkeypatch.setenv("OUR_MODEL", secret)
+    settings = project.root / "midas.toml"
+    settings.write_text(settings.read_text() + '\n[model]\nname = "m"\napi_key_env = "OUR_MODEL"\n')
+
+    result = cli("deploy", "staging", secret)
+
+    assert result.code == 2
+    assert secret not in result.out + result.err
+
+
+def test_an_error_in_a_folder_that_is_gone_is_told_all_the_same(cli, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert cli("deploy", "--json").json["error"]["code"] == "usage"
+
+
+def test_without_a_working_redactor_an_error_is_told_by_its_code_alone(capsys, monkeypatch):
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("midas_devops.safety.redaction.Redactor.from_environment", broken)
+
+    code = failures.report(failures.StoppedError("the secret", hint="secret"), None, as_json=True)
+
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert code == 130
+    assert told["code"] == "interrupted"
+    assert "secret" not in json.dumps(told)
+
+
 def test_a_reader_that_goes_away_is_no_error(project, tmp_path):
     with subprocess.Popen(
         [*PROGRAM, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -231,6 +290,105 @@ def test_a_deployment_that_is_stopped_ends_in_order_and_leaves_nothing_behind(pr
     assert "Traceback" not in said
     assert "cancelled" in said
     assert builds(project.root) == []
+
+
+INTERRUPTED_WHILE_LOADING = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+from midas_devops.__main__ import main
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+sys.argv[1:] = ["--version"]
+main()
+"""
+INTERRUPTED_AT_THE_END = INTERRUPTED_WHILE_LOADING.replace(
+    "signal.raise_signal(signal.SIGINT)", "import atexit; atexit.register(signal.raise_signal, signal.SIGINT)"
+)
+INTERRUPTED_AFTER_THE_END = """
+import atexit, signal, sys
+from midas_devops.__main__ import main
+
+atexit.register(signal.raise_signal, signal.SIGINT)
+sys.argv[1:] = ["--version"]
+main()
+"""
+INTERRUPTED_IN_A_LIBRARY = """
+import signal, sys
+from midas_devops.interfaces.cli import main as program
+from midas_devops.__main__ import main
+
+def interrupted(*_, **__):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as stopped:
+        raise ValueError("cannot build") from stopped
+
+program._version.__globals__["print_json"] = interrupted
+sys.argv[1:] = ["--json", "--version"]
+main()
+"""
+INTERRUPTED_TWICE = """
+import signal, sys
+from midas_devops.interfaces.cli import failures, main as program
+from midas_devops.__main__ import main
+
+def interrupted(*_, **__):
+    signal.raise_signal(signal.SIGINT)
+
+program._version.__globals__["print_json"] = interrupted
+failures.report = interrupted
+sys.argv[1:] = ["--json", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        (INTERRUPTED_WHILE_LOADING, -signal.SIGINT),
+        (INTERRUPTED_AT_THE_END, 130),
+        (INTERRUPTED_AFTER_THE_END, 0),
+        (INTERRUPTED_IN_A_LIBRARY, 130),
+        (INTERRUPTED_TWICE, 130),
+    ],
+    ids=["loading", "ending", "after the end", "in a library", "while the first is reported"],
+)
+def test_a_ctrl_c_at_any_moment_ends_the_program_without_a_traceback(program, code):
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == code
+    assert done.stderr == ""
+
+
+def test_a_program_that_is_to_ignore_ctrl_c_goes_on_ignoring_it():
+    ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{INTERRUPTED_WHILE_LOADING}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", ignoring], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("midas-devops ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_the_signal_that_ended_it_is_named(cli, project, monkeypatch, number):
+    def told(*_: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("midas_devops.interfaces.cli.session.Session.settings", property(told))
+
+    result = cli("env", "list", "--json")
+
+    assert result.code == 130
+    assert f"stopped by {number.name};" in result.json["error"]["message"]
 
 
 def builds(folder: Path) -> list[int]:

@@ -75,8 +75,11 @@ ROLLED_BACK: dict[str, Any] = {
     "approvals": [
         {
             "at": "2026-11-22T18:20:01+00:00",
-            "node": "record_review",
-            "what": "approved by ben: reviewed in #42",
+            "decision": "approve",
+            "by": "ben",
+            "reason": "reviewed in #42",
+            "digest": "9f2c" * 16,
+            "kind": "approval",
         }
     ],
     "outcome": {"ok": False, "summary": "the candidate never became healthy"},
@@ -126,7 +129,7 @@ ROLLED_BACK: dict[str, Any] = {
             "key": "run-20261122-181957-3f9a1c/9f2c9f2c/deploy",
             "what": "deploy v1.1.0 to staging",
             "state": "done",
-            "receipt": {"serving": "a1b2c3d4e5"},
+            "receipt": {"ok": False, "summary": "v1.0.0 (a1b2c3d4e5) serves"},
         },
         {
             "key": "run-20261122-181957-3f9a1c/9f2c9f2c/rollback",
@@ -199,7 +202,9 @@ WAITING: dict[str, Any] = {
     "verification": None,
     "diagnosis": None,
     "recovery": None,
-    "effects": [{"key": "k", "what": "apply infra/production", "state": "not_begun"}],
+    "effects": [
+        {"key": "k", "what": "apply apply infra/production on production: 2 to add", "state": "not_begun"}
+    ],
     "report": None,
     "timeline": ROLLED_BACK["timeline"][:3],
 }

@@ -68,7 +68,7 @@ def poisoned(value: Any) -> Any:
         "switch port 8081",
         "42 passed, none failed",
         "the newest report is 31 h old, older than 24 h",
-        "approved by ben: reviewed in #42",
+        "✔ approved by ben: reviewed in #42 (asked for: approval)",
         "health check failed",
         "93% sure",
         "KeyError: 'PRICE_LIST'",
@@ -76,7 +76,7 @@ def poisoned(value: Any) -> Any:
         "v1.0.0 is the last verified version",
         "healthy after 2 attempts",
         "deploy v1.1.0 to staging",
-        "serving=a1b2c3d4e5",
+        "✘ failed v1.0.0 (a1b2c3d4e5) serves",
         "no model is configured",
         "9f2c" * 16,
         "gate check",
@@ -100,6 +100,48 @@ def test_a_waiting_run_shows_what_is_asked_and_the_command_that_answers():
     assert "Approving lets these go" in text
     assert "it would be deleted, and what this database holds is not in the configuration" in text
     assert f"midas-devops runs approve run-20261122-181957-3f9a1c --digest {'9f2c' * 16}" in text
+
+
+def test_a_rejection_is_told_as_one():
+    answer = {**ROLLED_BACK["approvals"][0], "decision": "reject", "reason": "not today"}
+    text = Page(render_report({**ROLLED_BACK, "approvals": [answer]})).text
+
+    assert "✘ rejected by ben: not today" in text
+    assert "✔ approved" not in text
+
+
+@pytest.mark.parametrize("render", [render_report, render_fragment])
+def test_an_effect_says_its_verb_once(render):
+    text = Page(render(WAITING)).text
+
+    assert "apply infra/production on production: 2 to add" in text
+    assert "apply apply" not in text
+
+
+def test_every_address_that_a_plan_removes_is_named_even_where_nobody_is_asked():
+    plan = {**WAITING["plan"], "guard": "allowed", "protected": []}
+    text = Page(render_report({**WAITING, "pending": None, "plan": plan})).text
+
+    assert "aws_db_instance.orders" in text
+    assert "aws_s3_bucket.logs" in text
+
+
+@pytest.mark.parametrize(
+    ("what", "failed"),
+    [
+        ("the candidate never became healthy; v1.0.0 serves", True),
+        ("tests: failed, security: passed", True),
+        ("blocked: no approval", True),
+        ("rejected by ben: not today", True),
+        ("tests: passed, security: passed", False),
+        ("42 passed, none failed", False),
+        ("applied: 2 added", False),
+    ],
+)
+def test_a_step_that_failed_looks_different_from_a_good_one(what, failed):
+    page = Page(render_report({**ROLLED_BACK, "timeline": [{"at": None, "node": "deploy", "what": what}]}))
+
+    assert (("li", {"class": "failed"}) in page.tags) is failed
 
 
 @pytest.mark.parametrize("render", [render_report, render_fragment])

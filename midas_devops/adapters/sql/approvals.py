@@ -21,7 +21,9 @@ def choose(
     """``needed`` of the approvals of one digest, by different people, the oldest first.
 
     ``shown`` gives a name as it is stored now, without secrets: names that look the same then are one person,
-    also when one of them was stored before its secret was known. Raises ``ApprovalRefusedError`` with what is missing.
+    also when one of them was stored before its secret was known.
+
+    Raises ``ApprovalRefusedError`` with what is missing.
     """
     if any(row["consumed_at"] for row in found):
         raise _refused(run_id, digest, "it was used already")

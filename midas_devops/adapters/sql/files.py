@@ -30,10 +30,8 @@ def make_private_file(path: Path, root: Path) -> None:
     try:
         # Another thread connects only after this one has closed the file that it made.
         with _CREATING:
-            if not path.exists():
+            if not path.is_file():
                 _create(path.resolve())
-        if not path.is_file():
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise storage_error("create the ledger", path, error) from error
 
@@ -42,7 +40,9 @@ def _create(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        return  # another process was first
+        # Another process was first, unless it is no file.
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
 
 
 def use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, case, insert, update
 
 from midas_devops.adapters.sql.reading import is_free
-from midas_devops.adapters.sql.rows import storable, time_text
+from midas_devops.adapters.sql.rows import time_text
 from midas_devops.adapters.sql.schema import leases
 from midas_devops.errors import LeaseTakenError
 from midas_devops.ports.ledger import Holder, Lease
@@ -56,7 +56,7 @@ def store(connection: Connection, lease: Lease, *, is_new: bool) -> None:
     values = {
         "run_id": lease.run_id,
         "token": lease.token,
-        "holder": lease.holder.model_copy(update={"who": storable(lease.holder.who)}).model_dump_json(),
+        "holder": lease.holder.model_dump_json(),
         "acquired_at": time_text(lease.acquired_at),
         "beat_at": time_text(lease.beat_at),
         "held": 1,

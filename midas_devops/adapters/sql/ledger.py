@@ -172,6 +172,7 @@ class SqlLedger(LedgerReads):
 
     def acquire(self, resource: str, run_id: str, holder: Holder, now: datetime, lapse: timedelta) -> Lease:
         """Take or re-enter (same run and holder) a lease. Raises ``LeaseTakenError`` with holder and age."""
+        holder = holder.model_copy(update={"who": self._text(holder.who)})
         with writing(self._engine, self._address, f"take the lease {resource}") as connection:
             found = select_on(connection, queries.LEASE, {"resource": resource})
             before = self._values(rows.lease_of, found)

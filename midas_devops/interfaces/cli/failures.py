@@ -38,7 +38,7 @@ class CommandLineError(Protocol):
 
 
 def report(error: MidasError, root: Path | None, *, as_json: bool) -> int:
-    """Show an error without the secrets that the project's environment knows; the exit code that goes with it."""
+    """Show an error without the secrets that its project knows; the exit code that goes with it."""
     told = _without_secrets(error, root)
     if as_json:
         print_json({"error": told})
@@ -72,6 +72,12 @@ def usage(error: Any) -> UsageError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "midas-devops"
     return UsageError(message or "the command line is incomplete", hint=f"see '{path} --help'", location=path)
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether a Ctrl-C is behind it: a library may turn one into an error of its own, as pydantic does."""
+    told = str(error).startswith(KeyboardInterrupt.__name__)
+    return told or isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
 
 
 def unexpected(error: BaseException, root: Path | None, *, as_json: bool) -> int:

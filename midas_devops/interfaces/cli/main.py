@@ -153,6 +153,12 @@ def _leave_at_once_when_interrupted() -> None:
 def _other(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
     if isinstance(error, failures.CommandLineError):
         return _usage(error, arguments, as_json=as_json)
+    if failures.is_interruption(error):
+        stopped = failures.StoppedError(
+            "stopped; what was done so far is on record and stays as it is",
+            hint=f"see '{PROGRAM} runs list'",
+        )
+        return failures.report(stopped, _root(arguments), as_json=as_json)
     return failures.unexpected(error, _root(arguments), as_json=as_json)
 
 
@@ -168,8 +174,12 @@ def _root(arguments: Sequence[str]) -> Path | None:
     from midas_devops.config.find import find_project
 
     given = [after for word, after in pairwise(arguments) if word == "--project"]
-    start = Path(given[-1]) if given else Path.cwd()
-    return find_project(start) if start.is_dir() else None
+    given += [word.removeprefix("--project=") for word in arguments if word.startswith("--project=")]
+    try:
+        start = Path(given[-1]) if given else Path.cwd()
+        return find_project(start) if start.is_dir() else None
+    except (OSError, ValueError, MidasError):
+        return None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from midas_devops.interfaces.wording import (
     next_steps,
     plain,
     release_line,
+    said_once,
     status_of,
     title,
 )
@@ -93,10 +94,17 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
     yield "plan", release_line(release) if release else counts(plan)
     # The question names the same addresses.
     protected = [] if asked else list(plan.get("protected") or ())
+    free = [
+        f["address"] for f in plan.get("findings") or () if f["address"] not in (plan.get("protected") or ())
+    ]
     for position, address in enumerate(protected[:_MOST_ADDRESSES]):
         yield "guarded" if position == 0 else "", Text(plain(address), style="red")
     if len(protected) > _MOST_ADDRESSES:
         yield "", f"… and {len(protected) - _MOST_ADDRESSES} more"
+    for position, address in enumerate(free[:_MOST_ADDRESSES]):
+        yield "removes" if position == 0 else "", plain(address)
+    if len(free) > _MOST_ADDRESSES:
+        yield "", f"… and {len(free) - _MOST_ADDRESSES} more"
 
 
 def _gate_rows(run: Json) -> Iterator[Row]:
@@ -179,4 +187,4 @@ def _effect_rows(run: Json) -> Iterator[Row]:
         return
     for position, effect in enumerate(run.get("effects") or ()):
         state = str(effect.get("state", "")).replace("_", " ")
-        yield "effects" if position == 0 else "", f"{state}: {plain(effect.get('what', ''))}"
+        yield "effects" if position == 0 else "", f"{state}: {plain(said_once(effect.get('what', '')))}"

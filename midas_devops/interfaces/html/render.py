@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _COUNTED = ("add", "change", "replace", "destroy", "forget")
+_DECISION = {"approve": ("good", "✔ approved"), "reject": ("bad", "✘ rejected")}
+_FAILED = re.compile(
+    r"\b(failed|blocked|rejected|refused|errored|inconclusive|cancelled|never became|in doubt)\b",
+    re.IGNORECASE,
+)
+_NONE_FAILED = re.compile(r"\b(none|no|0)\b( \w+)? failed\b", re.IGNORECASE)
 _LONG = 200
 """Rows of a list that are shown; the rest is counted."""
 
@@ -67,8 +74,10 @@ def _environment() -> Environment:
         verdict=lambda verdict: wording.VERDICT.get(str(verdict), ("quiet", "·")),
         release=wording.release_line,
         counts=wording.counts,
+        decision=_decision,
+        effect=wording.said_once,
     )
-    environment.tests["web"] = _is_web
+    environment.tests.update(web=_is_web, failed_step=_is_failed)
     return environment
 
 
@@ -85,6 +94,17 @@ def _since(at: object, start: object) -> str:
     if began is None or then is None:
         return ""
     return f"+{wording.span(max(0.0, (then - began).total_seconds()))}"
+
+
+def _decision(given: object) -> tuple[str, str]:
+    """Tone and word of a person's answer; no word when it is not told."""
+    word = "" if given is None else str(given)
+    return _DECISION.get(word, ("quiet", word))
+
+
+def _is_failed(line: Mapping[str, Any]) -> bool:
+    """Whether a step of the timeline ended badly, by the words it was noted with."""
+    return _FAILED.search(_NONE_FAILED.sub("", str(line.get("what") or ""))) is not None
 
 
 def _is_web(address: object) -> bool:

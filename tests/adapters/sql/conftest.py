@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,9 @@ def postgresql() -> Iterator[Server]:
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
 
     def run(*arguments: str) -> None:
-        other = {} if os.geteuid() != 0 else {"user": user, "group": identity.pw_gid, "extra_groups": []}
+        other: dict[str, Any] = (
+            {} if os.geteuid() != 0 else {"user": user, "group": identity.pw_gid, "extra_groups": []}
+        )
         with (folder / "output").open("ab") as output:
             done = subprocess.run(
                 arguments,

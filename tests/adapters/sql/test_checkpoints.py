@@ -74,7 +74,12 @@ def test_ledger_and_checkpoints_share_one_database(place: Place) -> None:
         open_checkpointer(place.url, place.root) as saver,
     ):
         graph = build().compile(checkpointer=saver)
-        writing = threading.Thread(target=lambda: [ledger.audit("run-1", "ana", "x") for _ in range(20)])
+
+        def write_audit() -> None:
+            for _ in range(20):
+                ledger.audit("run-1", "ana", "x")
+
+        writing = threading.Thread(target=write_audit)
         writing.start()
         for number in range(5):
             graph.invoke({}, config(f"run-{number}"), durability="sync")

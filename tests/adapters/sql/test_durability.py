@@ -21,7 +21,7 @@ from midas_devops.domain.approval import Approval
 from midas_devops.errors import ApprovalRefusedError, LeaseTakenError, StorageError
 from midas_devops.ports.ledger import Holder
 from midas_devops.safety.redaction import Redactor
-from midas_devops.testing.ledger_values import run_row
+from midas_devops.testing.ledger_values import DIGEST, ELSEWHERE, approval, block, run_row
 from tests.adapters.sql.conftest import Place
 
 URL = "sqlite:///.midas/midas.db"
@@ -126,11 +126,46 @@ def test_no_secret_reaches_the_file(tmp_path: Path) -> None:
         ledger.begin("run-1", "k", "apply with open-sesame")
         ledger.complete("k", {"password": "another-one"})
         ledger.audit("run-1", "ana", "said", data={"text": "open-sesame"})
-        record = ledger.runs()[0].record
+        ledger.audit("run-1", "eve of open-sesame", "said")
+        ledger.open_run(run_row("run-2", requested_by="ana with open-sesame"))
+        ledger.record_approval(approval("ben with open-sesame", reason="open-sesame"))
+        ledger.block_version(block("aaa"))
+        ledger.lift_block("staging", "aaa", "cleo with open-sesame", "open-sesame")
+        holder = ELSEWHERE.model_copy(update={"who": "deploy by open-sesame"})
+        ledger.acquire("env:staging", "run-1", holder, NOW, timedelta(seconds=30))
+        assert ledger.verify_audit() == 2
+        assert [row.requested_by for row in ledger.runs()] == ["ana with [redacted:value]", "ana"]
+        assert [entry.actor for entry in ledger.audit_trail()] == ["ana", "eve of [redacted:value]"]
+        record = ledger.runs()[1].record
     content = b"".join(path.read_bytes() for path in (tmp_path / ".midas").iterdir())
     assert b"open-sesame" not in content
     assert b"another-one" not in content
     assert record == {"log": "with [redacted:value]", "token": 7}
+
+
+def test_a_name_that_holds_a_secret_is_one_person_however_often_it_approves(tmp_path: Path) -> None:
+    redactor = Redactor()
+    redactor.learn(["open-sesame"])
+    with closing(open_ledger(URL, tmp_path, redactor=redactor)) as ledger:
+        for _ in range(2):
+            ledger.record_approval(approval("ben open-sesame"))
+        assert [given.by for given in ledger.approvals("run-1", DIGEST)] == ["ben [redacted:value]"]
+        with pytest.raises(ApprovalRefusedError, match="1 of 2 people"):
+            ledger.consume_approvals("run-1", DIGEST, 2, NOW)
+        ledger.record_approval(approval("cleo open-sesame"))
+        used = ledger.consume_approvals("run-1", DIGEST, 2, NOW)
+    assert [given.by for given in used] == ["ben [redacted:value]", "cleo [redacted:value]"]
+
+
+def test_a_person_stays_one_when_the_secret_in_the_name_is_learned_later(tmp_path: Path) -> None:
+    redactor = Redactor()
+    with closing(open_ledger(URL, tmp_path, redactor=redactor)) as ledger:
+        ledger.record_approval(approval("ben open-sesame"))
+        ledger.record_approval(approval("BEN open-sesame"))
+        redactor.learn(["open-sesame"])
+        ledger.record_approval(approval("Ben open-sesame"))
+        with pytest.raises(ApprovalRefusedError, match="1 of 2 people"):
+            ledger.consume_approvals("run-1", DIGEST, 2, NOW)
 
 
 json_values = st.recursive(
