@@ -124,7 +124,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_leftover(name: str) -> bool:
     is_state = ".tfstate" in name or name.startswith("terraform.tfstate")
-    return is_state or name.endswith(("~", ".swp", ".tfplan")) or (name[:1] == name[-1:] == "#")
+    # A ledger may lie here. Closing any descriptor of it would drop this process's locks on it.
+    is_ledger = name.endswith((".db", ".db-wal", ".db-shm", ".db-journal"))
+    leftover = name.endswith(("~", ".swp", ".tfplan")) or (name[:1] == name[-1:] == "#")
+    return is_state or is_ledger or leftover
 
 
 def _named_paths(file: Path, root_module: Path) -> Iterator[Path]:
