@@ -367,6 +367,13 @@ def test_a_ctrl_c_at_any_moment_ends_the_program_without_a_traceback(program, co
     assert done.stderr == ""
 
 
+def test_a_ctrl_c_that_a_library_only_mentions_is_one():
+    said = 'Error building "literal" validator:\n  SchemaError: KeyboardInterrupt: '
+
+    assert failures.is_interruption(ValueError(said))
+    assert not failures.is_interruption(ValueError("no such validator"))
+
+
 def test_a_program_that_is_to_ignore_ctrl_c_goes_on_ignoring_it():
     ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{INTERRUPTED_WHILE_LOADING}"
 

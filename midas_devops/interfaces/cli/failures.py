@@ -76,7 +76,7 @@ def usage(error: Any) -> UsageError:
 
 def is_interruption(error: BaseException) -> bool:
     """Whether a Ctrl-C is behind it: a library may turn one into an error of its own, as pydantic does."""
-    told = str(error).startswith(KeyboardInterrupt.__name__)
+    told = str(error).rstrip(": \n").endswith(KeyboardInterrupt.__name__)
     return told or isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
 
 
