@@ -11,7 +11,6 @@ from midas_devops.domain.evidence import Category, Diagnosis
 from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind
 from midas_devops.domain.recovery import Situation, decide_recovery
 from midas_devops.domain.runs import Operation
-from midas_devops.knowledge.diagnose import diagnose_file
 from midas_devops.nodes.advice import advised_diagnosis
 from midas_devops.nodes.step import Step
 from midas_devops.ports.knowledge import Hit
@@ -43,6 +42,8 @@ def _by_rules(step: Step, outcome: Outcome) -> Diagnosis:
             remedies=("Run the same request again; it continues from what is there.",),
             verdict="conclusive",
         )
+    from midas_devops.knowledge.diagnose import diagnose_file  # loads the catalogue: only a failure needs it
+
     incidents = tuple(
         Hit.model_validate(hit) for hit in step.state.get("retrieved", []) if hit["kind"] == "incident"
     )

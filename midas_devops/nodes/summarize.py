@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from midas_devops.context.condense import condense_file
-from midas_devops.context.summarizer import Summarizer
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.outcome import Evidence, Outcome
 from midas_devops.nodes.step import Step
@@ -35,6 +33,8 @@ def _verification_log(step: Step) -> ArtifactRef | None:
 
 
 def _evidence(step: Step, log: ArtifactRef) -> Evidence:
+    from midas_devops.context.condense import condense_file
+
     condensed = condense_file(
         step.ports.artifacts.path(log), EVIDENCE_TOKENS // MOST_LOGS, redact=step.ports.redactor.text
     )
@@ -49,6 +49,8 @@ def _evidence(step: Step, log: ArtifactRef) -> Evidence:
 
 
 def _context(step: Step, outcome: Outcome, evidence: list[Evidence]) -> ArtifactRef:
+    from midas_devops.context.summarizer import Summarizer
+
     request = step.request
     budget = (
         min(CONTEXT_TOKENS, step.policy.model.budget_tokens // 2) if step.policy.model else CONTEXT_TOKENS
