@@ -158,7 +158,7 @@ def _effects(reader: Reader, row: RunRow, record: Json, status: RunStatus) -> li
         {
             "key": effect.key,
             "what": effect.what,
-            "state": effect.state,
+            "state": "not_begun" if "refused" in effect.receipt else effect.state,
             "begun_at": _time(effect.begun_at),
             "ended_at": _time(effect.ended_at),
             "receipt": {key: effect.receipt[key] for key in ("ok", "summary") if key in effect.receipt},

@@ -36,6 +36,8 @@ def once(
     what it found, or None when the effect has to be (re)done by ``act``, which then has to be safe to repeat.
     """
     effect = step.ports.ledger.begin(step.run_id, effect_key(step, name), what)
+    if effect.state == "done" and "refused" in effect.receipt:
+        raise BlockedError(str(effect.receipt["refused"]))
     if effect.state == "done":
         step.say(f"{what}: done before, receipt reused")
         return Outcome.model_validate(effect.receipt)
@@ -45,7 +47,12 @@ def once(
         step.audit("effect in doubt", rule="2", key=effect.key)
         outcome = reconcile(effect)
     if outcome is None:
-        outcome = act(effect)
+        try:
+            outcome = act(effect)
+        except BlockedError as refused:
+            if effect.state == "not_begun":  # refused before it began: there is nothing to doubt
+                step.ports.ledger.complete(effect.key, {"refused": step.ports.redactor.text(refused.message)})
+            raise
     step.ports.ledger.complete(effect.key, step.ports.redactor.json(outcome.model_dump(mode="json")))
     step.audit("effect done", rule="2", key=effect.key, ok=outcome.ok)
     return outcome

@@ -174,6 +174,7 @@ def test_a_plan_file_that_was_touched_is_refused(guarded_cloud: Path, open_agent
     run.approve(pending["digest"], by="ana", reason="yes")
     assert run.status == "blocked"
     assert "plan changed" in run.to_json()["reason"]
+    assert [effect["state"] for effect in run.to_json()["effects"]] == ["not_begun"]
     assert resources(guarded_cloud) == set()
 
 
