@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 _QUANTIFIERS: Final = "?*{"
 _FOLD: Final = "(?i:"
@@ -12,12 +14,23 @@ _TELLING: Final = 3
 """Characters from which on a literal is worth looking for."""
 
 
-class Rule(NamedTuple):
+class Rule:
     """One alternative of a pattern. Every match holds ``literal`` (lower case, may be empty)."""
 
-    literal: str
-    pattern: re.Pattern[str]
-    label: str
+    __slots__ = ("label", "literal", "search", "source")
+
+    search: Callable[[str], re.Match[str] | None]
+
+    def __init__(self, literal: str, source: str, label: str) -> None:
+        self.literal = literal
+        self.source = source
+        self.label = label
+        self.search = self._compiled_search
+
+    def _compiled_search(self, text: str) -> re.Match[str] | None:
+        # Most of some hundred rules never meet a line that holds their literal: they are not compiled.
+        self.search = re.compile(self.source).search
+        return self.search(text)
 
 
 def rules(table: str) -> list[Rule]:
@@ -31,7 +44,7 @@ def rules(table: str) -> list[Rule]:
             label, _, pattern = row.partition(" ")
             rows.append((label, pattern))
     return [
-        Rule(required_literal(part).lower(), re.compile(part), label)
+        Rule(required_literal(part).lower(), part, label)
         for label, pattern in rows
         for part in alternatives(pattern)
     ]
@@ -40,8 +53,7 @@ def rules(table: str) -> list[Rule]:
 def first_match(candidates: tuple[Rule, ...], text: str, low: str) -> Rule | None:
     """The first rule that matches ``text``; ``low`` is ``text.lower()``."""
     for rule in candidates:
-        literal, pattern, _ = rule
-        if literal in low and pattern.search(text):
+        if rule.literal in low and rule.search(text):
             return rule
     return None
 
@@ -77,6 +89,7 @@ def _spread(pattern: str) -> list[str]:
     return [pattern]
 
 
+@lru_cache(maxsize=4096)
 def required_literal(pattern: str) -> str:
     """The longest run of plain characters that every match holds, as far as is easily seen. May be empty."""
     best = run = ""

@@ -82,7 +82,7 @@ def _by_strength() -> tuple[tuple[int, tuple[Rule, ...]], ...]:
     tiers: dict[int, list[Rule]] = {}
     for rule in rules(CAUSES):
         strength, _, kind = rule.label.partition(":")
-        tiers.setdefault(int(strength), []).append(rule._replace(label=kind))
+        tiers.setdefault(int(strength), []).append(Rule(rule.literal, rule.source, kind))
     return tuple((strength, tuple(tier)) for strength, tier in sorted(tiers.items(), reverse=True))
 
 

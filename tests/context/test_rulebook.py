@@ -40,7 +40,7 @@ def test_alternatives_open_groups_that_hide_the_literal() -> None:
 )
 def test_every_rule_compiles_and_does_not_match_everything(table: str) -> None:
     for rule in rules(table):
-        assert not rule.pattern.search("the quick brown fox"), rule.pattern.pattern
+        assert not rule.search("the quick brown fox"), rule.source
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_parts_of_a_pattern_match_what_the_whole_does(table: str) -> None:
         for label, patterns in whole.items():
             expected = any(re.search(pattern, text) for pattern in patterns)
             found = any(
-                rule.literal in text.lower() and rule.pattern.search(text)
+                rule.literal in text.lower() and rule.search(text)
                 for rule in split
                 if rule.label == label
             )
