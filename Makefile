@@ -33,6 +33,12 @@ test-slow: $(STAMP) ## suites that take minutes (a real AWS provider against mot
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/slow.txt
 	$(BIN)/python -m pytest -m slow
 
+.PHONY: tools
+tools: ## build OpenTofu, a Kubernetes without machines and pipeline linters that tests use, cached
+	.ci/build-tools
+	.ci/build-kubernetes
+	.ci/fetch-validators
+
 .PHONY: coverage
 coverage: ## the test-suite with branch coverage
 	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report=term:skip-covered"
@@ -59,7 +65,7 @@ studio: $(STAMP) ## serve the graphs to LangGraph Studio on 127.0.0.1:2024
 
 .PHONY: lock
 lock: ## pin every dependency again, with hashes and without addresses (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev --extra postgres --extra pipelines pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev --extra postgres --extra pipelines --extra policies --extra jenkins pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements/slow.in -c requirements/dev.txt -o requirements/slow.txt
 
 .PHONY: clean

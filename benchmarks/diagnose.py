@@ -8,6 +8,7 @@ python -m benchmarks.diagnose --speed     MB/s and peak memory on a long log and
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -18,13 +19,20 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks import held_out_sets
 from benchmarks.labelled_logs.load import long_log, short_logs
 from benchmarks.timing import table
+from midas_devops.adapters.chroma import ChromaKnowledge
+from midas_devops.config import Knowledge
 from midas_devops.domain.evidence import Diagnosis
-from midas_devops.knowledge.diagnose import diagnose_file
+from midas_devops.knowledge.diagnose import diagnose_file, diagnose_lines
+from midas_devops.knowledge.lessons import learn_from, question
+from midas_devops.knowledge.minilm import PACKAGE
 from midas_devops.knowledge.structure.generic import category_of_words
+from midas_devops.ports.knowledge import Incident
 
 ROOT = Path(__file__).parents[1]
 SCENARIOS = ROOT / "tests" / "fixtures" / "diagnose"
@@ -185,19 +193,102 @@ def lines_only(folder: Path) -> list[Labelled]:
     return found
 
 
-def calibration(logs: list[Labelled]) -> None:
-    """How often the category was right where the diagnosis said how sure it is."""
-    by_confidence: dict[float, list[bool]] = {}
-    for log in logs:
-        found = diagnose_file(log.path)
-        if found.verdict == "conclusive":
-            right = found.category in (log.category, *log.as_good_categories)
-            by_confidence.setdefault(found.confidence, []).append(right)
-    rows = [
-        (f"{confidence:.2f}", str(len(right)), f"{sum(right) / len(right):.0%}")
-        for confidence, right in sorted(by_confidence.items())
+def held_out(name: str) -> list[Labelled]:
+    """A held-out set as the other sets are."""
+    return [
+        Labelled(log.name, log.path, log.line, log.as_good, log.category, log.as_good_categories)
+        for log in held_out_sets.logs(name)
     ]
-    table("Confidence, scenarios and corpus", ("confidence", "logs", "right category"), rows)
+
+
+def error_messages(show_misses: bool) -> None:
+    """Right category of a message that stands alone, against its words alone."""
+    rows = []
+    for name in held_out_sets.MESSAGE_SETS:
+        asked = held_out_sets.messages(name)
+        found = [(one, diagnose_lines([one.text]).category) for one in asked]
+        right = sum(category in one.categories for one, category in found)
+        words = sum(category_of_words(one.text)[0] in one.categories for one in asked)
+        rows.append((name, str(len(asked)), f"{right / len(asked):.0%}", f"{words / len(asked):.0%}"))
+        if show_misses:
+            missed = [f"{found}: {one.text}" for one, found in found if found not in one.categories]
+            print("\n".join(missed))
+    table("error messages alone: right category", ("set", "messages", "midas-devops", "by words"), rows)
+
+
+BINS = (0.0, 0.5, 0.7, 0.85, 0.93, 1.01)
+Judged = tuple[float, bool]
+
+
+def judged_logs(logs: list[Labelled]) -> list[Judged]:
+    """(stated confidence, right category) of every conclusive diagnosis."""
+    found = [(log, diagnose_file(log.path)) for log in logs]
+    return [
+        (said.confidence, said.category in (log.category, *log.as_good_categories))
+        for log, said in found
+        if said.verdict == "conclusive"
+    ]
+
+
+def judged_messages(name: str) -> list[Judged]:
+    """The same, of the messages of a held-out set."""
+    found = [(one, diagnose_lines([one.text])) for one in held_out_sets.messages(name)]
+    return [
+        (said.confidence, said.category in one.categories)
+        for one, said in found
+        if said.verdict == "conclusive"
+    ]
+
+
+def calibration(title: str, judged: list[Judged]) -> None:
+    """Stated confidence against the share that was right, by bins, and the expected calibration error."""
+    rows = []
+    error = 0.0
+    for low, high in itertools.pairwise(BINS):
+        here = [(said, right) for said, right in judged if low <= said < high]
+        if not here:
+            continue
+        said = sum(one for one, _ in here) / len(here)
+        right = sum(one for _, one in here) / len(here)
+        error += abs(said - right) * len(here) / len(judged)
+        rows.append((f"{low:.2f}–{min(high, 1):.2f}", str(len(here)), f"{said:.2f}", f"{right:.2f}"))
+    rows.append(("expected calibration error", str(len(judged)), f"{error:.3f}", ""))
+    table(title, ("confidence", "diagnoses", "stated", "right"), rows)
+
+
+def past_incidents() -> None:
+    """Failures that come again in other words, among as many other incidents: found, and used."""
+    told = held_out_sets.incidents()
+    others = held_out_sets.messages("third")
+    rows = []
+    for embedder in ("lexical", *(["minilm"] if find_spec(PACKAGE) else [])):
+        with tempfile.TemporaryDirectory() as folder:
+            base = ChromaKnowledge(Path(folder), Knowledge(embedder=embedder), redact=str)
+            for number, one in enumerate(told):
+                base.add_incident(_incident(f"told-{number}", one.first, one.category))
+            for number, other in enumerate(others):
+                base.add_incident(_incident(f"other-{number}", other.text, other.categories[0]))
+            found = used = wrong = 0
+            for number, one in enumerate(told):
+                said = diagnose_lines([one.again])
+                hits = base.search(question(said) or one.again, 3, kinds=("incident",))
+                source = f"incident:told-{number}"
+                found += any(hit.source == source for hit in hits)
+                learned = [name for name in learn_from(said, hits).sources if name.startswith("incident:")]
+                used += source in learned
+                wrong += bool(learned) and source not in learned
+            base.close()
+        n = len(told)
+        rows.append((embedder, f"{found / n:.0%}", f"{used / n:.0%}", f"{wrong / n:.0%}"))
+    title = f"{len(told)} failures told again in other words, among {len(told) + len(others)} incidents"
+    table(title, ("embedder", "found in the first 3", "changed the diagnosis", "a wrong one did"), rows)
+
+
+def _incident(run: str, error: str, category: str) -> Incident:
+    return Incident(
+        run_id=run, environment="production", error=error, category=category, cause="",
+        remedy="see the runbook", outcome="rolled_back",
+    )  # fmt: skip
 
 
 def speed(megabytes: int) -> None:
@@ -252,7 +343,13 @@ def main() -> None:
         compare("condensing's logs", lines_only(Path(folder)), show_misses=options.misses)
     if real := corpus():
         compare("corpus of real logs", real, show_misses=options.misses)
-    calibration(scenarios() + real)
+    for name in held_out_sets.LOG_SETS:
+        compare(f"held out, {name} set", held_out(name), show_misses=options.misses)
+    error_messages(options.misses)
+    calibration("confidence, on what was tuned on", judged_logs(scenarios() + real + held_out("first")))
+    fresh = judged_logs(held_out("second")) + judged_messages("fourth")
+    calibration("confidence, on the held-out sets", fresh)
+    past_incidents()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ def main() -> None:
     for name in wanted:
         if name not in NAMES:
             raise SystemExit(f"no benchmark '{name}'; there are {', '.join(NAMES)}")
+        # A benchmark that takes options reads them when it is called by itself.
+        sys.argv = [name]
         importlib.import_module(f"benchmarks.{name}").main()
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import os
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,20 +13,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from midas_devops.adapters.connect import connect
 from midas_devops.adapters.running import local_services
-from midas_devops.config import CONFIG_FILE, Settings, environment_for_config, load_settings
+from midas_devops.config import CONFIG_FILE, Settings, load_settings
 from midas_devops.domain.approval import Review
-from midas_devops.domain.changes import Pending
 from midas_devops.domain.runs import (
     InfraAction,
     InfrastructureRequest,
     PipelineRequest,
     ReleaseRequest,
-    parse_request,
 )
 from midas_devops.errors import (
     ApprovalRefusedError,
     ConfigError,
-    StorageError,
     ToolError,
     UsageError,
 )
@@ -35,15 +31,17 @@ from midas_devops.nearest import did_you_mean
 from midas_devops.ports.bundle import Ports, RunEvent
 from midas_devops.records import Json, environments_json, run_summary
 from midas_devops.run import Run
+from midas_devops.use_cases.environment_of import environment_of
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
-    from langgraph.graph.state import CompiledStateGraph
 
+    from midas_devops.outbox import Delivery
+    from midas_devops.ports.iac import PlanInputs
     from midas_devops.ports.knowledge import KnowledgeBase
+    from midas_devops.runner import Runner
 
 Request = ReleaseRequest | InfrastructureRequest | PipelineRequest
-LONGEST_STATUS = 64
 
 
 class DevOpsAgent:
@@ -125,30 +123,72 @@ class DevOpsAgent:
             )
         )
 
+    def roll_back(
+        self,
+        environment: str,
+        *,
+        to_version: str = "",
+        reason: str = "",
+        requested_by: str = "",
+        issue_number: int | None = None,
+    ) -> Run:
+        """Return to a version that was verified there: the one before, or ``to_version``.
+
+        With a reason, the version that is left is blocked until a person lifts it. A person is asked where
+        the environment needs approvals. Raises ``UsageError``; with nothing verified the run is blocked.
+        """
+        self._known(environment)
+        if to_version:
+            self.ports.source.resolve(to_version)
+        return self._start(
+            ReleaseRequest(
+                environment=environment,
+                version=to_version,
+                rollback=True,
+                reason=reason.strip(),
+                requested_by=requested_by or _me(),
+                issue_number=issue_number,
+            )
+        )
+
     def manage_infrastructure(
         self,
         action: str,
         config_file: str,
         *,
         environment: str = "",
+        variables: Mapping[str, str] | None = None,
+        var_files: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        plan_file: str = "",
         requested_by: str = "",
         issue_number: int | None = None,
     ) -> Run:
         """Plan, apply or destroy a configuration.
 
         Without an environment it is the one that names the configuration in midas.toml, else production.
+        ``targets`` limit a plan to some addresses, as an exception. ``plan_file``: carry out a plan that was
+        saved with the engine itself. Raises ``UsageError`` and ``ConfigError`` before anything is begun.
         """
         if action not in tuple(InfraAction):
             raise UsageError(
                 f"'{action}' is no infrastructure action",
                 hint=did_you_mean(action, InfraAction) or f"Use one of {', '.join(InfraAction)}.",
             )
-        config, environment = self._infrastructure(config_file, environment)
+        from midas_devops.use_cases.given import given_inputs, given_plan_file
+
+        plan_file = given_plan_file(plan_file, action, bool(variables or var_files or targets))
+        inputs = given_inputs(self.ports.redactor, config_file, action, variables or {}, var_files, targets)
+        config, environment = self._infrastructure(config_file, environment, inputs)
         return self._start(
             InfrastructureRequest(
                 environment=environment,
                 action=InfraAction(action),
                 config=config,
+                variables=inputs.variables,
+                var_files=inputs.var_files,
+                targets=inputs.targets,
+                plan_file=plan_file,
                 requested_by=requested_by or _me(),
                 issue_number=issue_number,
             )
@@ -160,10 +200,27 @@ class DevOpsAgent:
         The environment is found as for :meth:`manage_infrastructure`. Raises ``LeaseTakenError`` and
         ``StateLockedError`` with the holder, ``ToolError`` where the engine could not tell.
         """
-        from midas_devops.drift import look_for_drift
+        from midas_devops.use_cases.drift import look_for_drift
 
         config, environment = self._infrastructure(config_file, environment)
         return look_for_drift(self.ports, self.settings, environment, config)
+
+    def infrastructure_outputs(self, config_file: str, *, environment: str = "") -> Json:
+        """``outputs`` of the current state as text, and the names of those that are ``sensitive``.
+
+        A sensitive value is never among them. Raises ``ToolError`` where the state cannot be read.
+        """
+        from midas_devops.use_cases.outputs import read_outputs
+
+        config, environment = self._infrastructure(config_file, environment)
+        return read_outputs(self.ports, environment, config)
+
+    def create_workspace(self, config_file: str, *, environment: str = "", requested_by: str = "") -> Json:
+        """Make the state's workspace, on record; ``created`` is false when it was there."""
+        from midas_devops.use_cases.outputs import make_workspace
+
+        config, environment = self._infrastructure(config_file, environment)
+        return make_workspace(self.ports, self.settings, environment, config, requested_by or _me())
 
     def report_deployment_status(
         self,
@@ -176,18 +233,18 @@ class DevOpsAgent:
     ) -> Json:
         """Put the outcome of a deployment on record, and on the issue when one is given."""
         self._known(environment)
-        status = status.strip()
-        if not status or len(status) > LONGEST_STATUS:
-            raise UsageError(f"a status is one to {LONGEST_STATUS} characters, for example 'succeeded'")
-        said = {"environment": environment, "status": status, "details": details}
-        said = self.ports.redactor.json(said)
-        actor = requested_by or _me()
-        self.ports.ledger.audit("", actor, "deployment status", data=said)
-        tracked = ""
-        if self.ports.tracker is not None and issue_number is not None:
-            body = f"**{environment}**: **{said['status']}**\n\n{said['details']}"
-            tracked = self.ports.tracker.add_issue_comment(issue_number, body, marker=f"status-{environment}")
-        return {**said, "reported_by": actor, "at": self.ports.clock().isoformat(), "comment": tracked}
+        from midas_devops.use_cases.status_report import report_status
+
+        by = requested_by or _me()
+        return report_status(
+            self.ports, self.settings, environment, status, details, by=by, issue_number=issue_number
+        )
+
+    def deliver(self) -> Delivery:
+        """Tell the tracker now what waits to be told, and say what still does."""
+        from midas_devops.outbox import deliver
+
+        return deliver(self.ports, at_once=True)
 
     def get_environment_url(self, environment_name: str) -> str:
         """Where people reach an environment. Raises ``UsageError`` when that is not known."""
@@ -209,13 +266,35 @@ class DevOpsAgent:
         return url
 
     def get_pipeline_config(self) -> Json:
-        """The project's CI/CD pipelines as its files say: ``workflows`` and what is ``missing``."""
-        from midas_devops.pipelines.describe import describe
-        from midas_devops.pipelines.tree import FolderTree
-        from midas_devops.safety.redaction import Redactor
+        """The project's CI/CD pipelines: ``workflows`` of its files, ``host``, and what is ``missing``.
 
-        redactor = Redactor.from_environment(os.environ, self.settings)
-        return describe(FolderTree(self.root), redactor.text).model_dump(mode="json")
+        A host that is not configured or not reachable is told in ``host_problem``.
+        """
+        from midas_devops.use_cases.project_pipelines import pipeline_config
+
+        return pipeline_config(self.root, self.settings, self._given_ports)
+
+    def pipeline_health(
+        self, *, days: int = 30, runs: int = 50, branch: str = "", report_issues: bool = False
+    ) -> Json:
+        """How the pipelines do, per workflow: success, durations, queue, flaky jobs, the last failure.
+
+        ``branch``: empty is the default branch, ``*`` every one. ``report_issues`` opens, updates or closes
+        one issue per workflow; without it nothing is written. Raises ``ConfigError``, ``RemoteError``.
+        """
+        from midas_devops.use_cases.project_pipelines import pipeline_health, report_pipeline_failures
+
+        def say(text: str) -> None:
+            if self._on_event:
+                at = datetime.now(UTC)
+                event = RunEvent(at=at, run_id="", node="pipelines", kind="progress", text=text)
+                self._on_event(event)
+
+        window = {"days": days, "runs": runs, "branch": branch}
+        report = pipeline_health(self.root, self.settings, window, ports=self._given_ports, say=say)
+        if report_issues:
+            report |= report_pipeline_failures(self.ports, self.settings, report, _me())
+        return report
 
     # Runs
 
@@ -250,33 +329,19 @@ class DevOpsAgent:
     def answer(self, run_id: str, review: Review) -> Run:
         """A person's answer. Raises ``ApprovalRefusedError``; then the run still waits."""
         run = self.run(run_id)
-        waiting = run.pending
-        if waiting is None:
+        if run.pending is None:
             raise ApprovalRefusedError(
                 f"run {run.id} is not waiting for an answer: it is {run.status}",
                 hint=f"midas-devops runs show {run.id}",
                 location=run.id,
             )
-        self._refuse_early(run, review, Pending.model_validate(waiting))
-        from langgraph.types import Command
-
-        at_interrupt = "human_review" in self._graph.get_state(self._config(run.id)).next
-        self._carry_on(
-            run.id, Command(resume=self.ports.redactor.json(review.model_dump())) if at_interrupt else None
-        )
+        self._runner.answer(run.id, review)
         return run
 
     def resume(self, run_id: str) -> Run:
-        """Continue a run that was cut off. Finished and waiting runs stay as they are."""
+        """Continue a run that was cut off, or one that was answered on its issue. Others stay as they are."""
         run = self.run(run_id)
-        row = self.ports.ledger.run(run.id)
-        if row is None or row.ended_at is not None:
-            return run
-        state = self._graph.get_state(self._config(run.id))
-        if "human_review" in state.next and run.pending:
-            return run
-        begun = bool(state.next)
-        self._carry_on(run.id, None if begun else {"request": row.record["request"], "run_id": run.id})
+        self._runner.resume(run.id)
         return run
 
     @cached_property
@@ -303,53 +368,14 @@ class DevOpsAgent:
 
         return agent_tools(self)
 
-    # The life of a run
+    @cached_property
+    def _runner(self) -> Runner:
+        from midas_devops.runner import Runner
+
+        return Runner(self.root, self.settings, self.ports, self._open)
 
     def _start(self, request: Request) -> Run:
-        from midas_devops.nodes.receive import new_run_id
-
-        run_id = new_run_id(self.ports.clock())
-        self._carry_on(run_id, {"request": request.model_dump(mode="json"), "run_id": run_id})
-        return Run(self, run_id)
-
-    def _carry_on(self, run_id: str, payload: Any) -> None:
-        with _stored(self.settings), self._releasing(run_id):
-            self._graph.invoke(payload, self._config(run_id), durability="sync")
-
-    @contextmanager
-    def _releasing(self, run_id: str) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self.ports.leases.release_all(run_id)
-
-    @cached_property
-    def _graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
-        from midas_devops.adapters.checkpoints import open_checkpointer
-        from midas_devops.graph import build_graph
-
-        saver = self._open.enter_context(open_checkpointer(self.settings.storage.url, self.root))
-        return build_graph(self.ports, self.settings).compile(checkpointer=saver, name="midas-devops")
-
-    @staticmethod
-    def _config(run_id: str) -> Any:
-        from midas_devops.graph import RECURSION_LIMIT
-
-        return {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
-
-    def _refuse_early(self, run: Run, review: Review, pending: Pending) -> None:
-        """A mistyped answer must not end a run; an expired question must."""
-        from midas_devops.nodes.record_review import why_refused
-
-        request = parse_request(run.to_json()["request"])
-        why_not = why_refused(self.ports, self.settings, request, run.id, review, pending)
-        if why_not and "expired" not in why_not:
-            self.ports.ledger.audit(run.id, review.by, "answer refused", rule="3", data={"why": why_not})
-            raise ApprovalRefusedError(
-                f"not taken: {why_not}",
-                hint=f"Nothing was done; the run still waits. midas-devops runs show {run.id}",
-                location=run.id,
-            )
+        return Run(self, self._runner.start(request))
 
     def _known(self, environment: str) -> None:
         known = self.settings.environments
@@ -360,55 +386,20 @@ class DevOpsAgent:
                 location="midas.toml: environments",
             )
 
-    def _infrastructure(self, config_file: str, environment: str) -> tuple[str, str]:
+    def _infrastructure(
+        self, config_file: str, environment: str, inputs: PlanInputs | None = None
+    ) -> tuple[str, str]:
         """The configuration's folder and its environment, with an engine that is there."""
-        config = self._configuration(config_file)
-        named = environment_for_config(self.settings, self.root, config)
-        if environment and environment != named:
-            self._refuse_other_environment(config, named, environment)
-        self._engine_there(environment or named, config)
-        return config, environment or named
+        config, environment = environment_of(self.settings, self.root, config_file, environment)
+        self._engine_there(environment, config, inputs)
+        return config, environment
 
-    def _refuse_other_environment(self, config: str, named: str, environment: str) -> None:
-        """No caller's flag lifts a guard: a configuration is its own environment's, or else production."""
-        owner = self.settings.environments.get(named)
-        if owner is not None and owner.infrastructure is not None:
-            raise UsageError(
-                f"{config} belongs to '{named}' in midas.toml, not to '{environment}'",
-                hint=f"Leave --env out, or use --env {named}.",
-            )
-        if not self.settings.environment(environment).is_production:
-            raise UsageError(
-                f"no environment in midas.toml names {config}: it counts as production, not '{environment}'",
-                hint=f'Set config = "{config}" in [environments.{environment}.infrastructure].',
-            )
-
-    def _engine_there(self, environment: str, config: str) -> None:
+    def _engine_there(self, environment: str, config: str, inputs: PlanInputs | None) -> None:
         try:
-            _ = self.ports.engine(environment, config).describe
+            engine = self.ports.engine(environment, config)
+            _ = (engine.given(inputs) if inputs else engine).describe
         except ToolError as missing:
             raise ConfigError(missing.message, hint=missing.hint, location=missing.location) from missing
-
-    def _configuration(self, config: str) -> str:
-        path = (self.root / config).resolve()
-        if not path.exists():
-            raise UsageError(f"there is no configuration '{config}'", hint="Give a folder, or a file in it.")
-        folder = path if path.is_dir() else path.parent
-        if not folder.is_relative_to(self.root):
-            raise UsageError(f"'{config}' lies outside the project {self.root}")
-        return folder.relative_to(self.root).as_posix()
-
-
-@contextmanager
-def _stored(settings: Settings) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as broken:
-        raise StorageError(
-            f"the checkpoint of this run could not be written: {broken}",
-            hint="Make room or mend the database, then `midas-devops runs resume`.",
-            location=settings.storage.url,
-        ) from broken
 
 
 def _me() -> str:

@@ -6,6 +6,21 @@ may match on it.
 
 from __future__ import annotations
 
+from typing import Literal
+
+RemoteReason = Literal[
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "gone",
+    "rate_limited",
+    "refused",
+    "unreachable",
+    "timed_out",
+    "unreadable",
+    "unavailable",
+]
+
 
 class MidasError(Exception):
     """Base of all our errors.
@@ -100,6 +115,29 @@ class ToolError(MidasError):
     """An outside tool could not be run, or ended in a way that says nothing about its work."""
 
     code = "tool"
+
+
+class RemoteError(ToolError):
+    """An outside service refused, failed, could not be reached, or gave an answer that cannot be read.
+
+    ``reason`` is closed: what a program may decide on. ``retry_after`` is in seconds, None when it is not
+    known.
+    """
+
+    code = "remote"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: RemoteReason,
+        hint: str = "",
+        location: str = "",
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, location=location)
+        self.reason = reason
+        self.retry_after = retry_after
 
 
 class BudgetExceededError(MidasError):

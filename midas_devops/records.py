@@ -12,7 +12,15 @@ from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.runs import EXIT_CODES, RunStatus
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.deployer import Running
-from midas_devops.ports.ledger import BlockedVersion, Deployment, Effect, Lease, RunRow
+from midas_devops.ports.ledger import (
+    BlockedVersion,
+    Deployment,
+    Effect,
+    Lease,
+    Message,
+    MessageState,
+    RunRow,
+)
 
 Json = dict[str, Any]
 
@@ -27,6 +35,7 @@ class Reader(Protocol):
     def deployments(self, environment: str = "", limit: int = 50) -> list[Deployment]: ...
     def last_verified(self, environment: str, *, other_than: str = "") -> Deployment | None: ...
     def blocked_versions(self, environment: str) -> list[BlockedVersion]: ...
+    def messages(self, state: MessageState = "waiting", limit: int = 200) -> list[Message]: ...
 
 
 def status_now(reader: Reader, row: RunRow) -> RunStatus:
@@ -73,9 +82,27 @@ def run_json(reader: Reader, artifacts: Artifacts, row: RunRow) -> Json:
         "effects": _effects(reader, row, record, status),
         "reason": record.get("reason", ""),
         "report": record.get("run_report") or None,
+        "tracking": tracking_json(reader, row.run_id),
         "artifacts": _artifacts(record, planned, outcome),
         "timeline": record.get("timeline", []),
     }
+
+
+def tracking_json(reader: Reader, run_id: str = "") -> Json:
+    """What the tracker has still to be told, of one run or of all: counts, why, and what is given up."""
+    waiting, given_up = (
+        [message for message in reader.messages(state, 1000) if run_id in ("", message.run_id)]
+        for state in _NOT_TOLD
+    )
+    return {
+        "waiting": len(waiting),
+        "given_up": len(given_up),
+        "why": next((message.last_error for message in [*waiting, *given_up] if message.last_error), ""),
+        "next_try_at": min((_time(message.next_try_at) or "" for message in waiting), default=None),
+    }
+
+
+_NOT_TOLD: tuple[MessageState, MessageState] = ("waiting", "given_up")
 
 
 def environments_json(
@@ -139,10 +166,21 @@ def _plan(artifacts: Artifacts, record: Json, planned: Json) -> Json | None:
         "guard": planned["guard"],
         "protected": _protected(artifacts, planned),
         "findings": planned["findings"],
+        "blast_radius": planned.get("blast_radius"),
+        "requirements": planned.get("requirements"),
+        "draft": _draft(artifacts, planned.get("draft")),
         "release": planned["release"],
         "revert_to": planned["revert_to"],
+        "targets": planned.get("targets", []),
         "notes": planned["notes"],
     }
+
+
+def _draft(artifacts: Artifacts, draft: Json | None) -> Json | None:
+    """A drafted change with the text of its patch."""
+    if not draft:
+        return None
+    return {**draft, "text": artifacts.get(ArtifactRef.model_validate(draft["patch"])).decode()}
 
 
 def _protected(artifacts: Artifacts, planned: Json) -> list[str]:
@@ -164,6 +202,7 @@ def _effects(reader: Reader, row: RunRow, record: Json, status: RunStatus) -> li
             "receipt": {key: effect.receipt[key] for key in ("ok", "summary") if key in effect.receipt},
         }
         for effect in reader.effects(row.run_id)
+        if effect.key.startswith(f"{row.run_id}/")  # a comment that was taken is an answer, no effect
     ]
     planned = record.get("change_plan") or {}
     intended = planned.get("has_changes") and (record.get("request") or {}).get("action") != "plan"
@@ -178,6 +217,7 @@ def _artifacts(record: Json, planned: Json, outcome: Json) -> Json:
         "saved_plan": planned.get("saved_plan"),
         "plan_json": planned.get("plan_json"),
         "plan_details": planned.get("details"),
+        "draft": (planned.get("draft") or {}).get("patch"),
         "context": record.get("context"),
     }
     named.update({f"log_{n}": log for n, log in enumerate(outcome.get("logs", []), start=1)})

@@ -78,9 +78,10 @@ def after_effect(state: DevOpsState) -> Literal["verify", "retrieve", "plan", "r
 
 
 def after_verify(state: DevOpsState) -> Literal["retrieve", "report"]:
+    """What failed goes back; what is in doubt goes to a person, by the same way."""
     if state.get("status"):
         return "report"
-    return "retrieve" if state["verification"]["verdict"] == "failed" else "report"
+    return "report" if state["verification"]["verdict"] == "passed" else "retrieve"
 
 
 def after_diagnose(state: DevOpsState) -> Literal["plan", "rollback", "human_review", "report"]:

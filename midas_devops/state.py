@@ -24,6 +24,8 @@ class DevOpsInput(TypedDict, total=False):
     """A tester peer's results, read by gates of kind ``peer``."""
     scan_results: Json
     """A security peer's results, read by gates of kind ``peer``."""
+    infrastructure_requirements: Json
+    """What an architect peer asks for, as ``{"resources": [domain.requirements.RequiredResource]}``."""
 
 
 class DevOpsOutput(TypedDict, total=False):

@@ -103,6 +103,7 @@ class ChromaKnowledge:
             removed=len(gone),
             unchanged=unchanged,
             skipped=tuple(self._redact(why) for why in skipped),
+            missing=tuple(self._redact(given) for given in gathered.missing),
         )
 
     def add_incident(self, incident: Incident) -> None:

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from midas_devops.config import (
+    ChecksGate,
     CommandDeploy,
+    CommandGate,
     Gate,
+    GitHubActionsDeploy,
     Infrastructure,
     JUnitGate,
+    KubernetesDeploy,
     PeerGate,
+    RegoGate,
     SarifGate,
     Settings,
 )
@@ -28,9 +33,12 @@ if TYPE_CHECKING:
     from midas_devops.ports.iac import IacEngine
     from midas_devops.ports.knowledge import KnowledgeBase
     from midas_devops.ports.ledger import Ledger
-    from midas_devops.ports.pipeline import PipelineHost
-    from midas_devops.ports.results import ScanResults, TestResults
+    from midas_devops.ports.pipeline import PipelineHost, PipelineJobs
+    from midas_devops.ports.policy import Policies
+    from midas_devops.ports.requirements import InfrastructureRequirements
+    from midas_devops.ports.results import CheckResults, ScanResults, TestResults
     from midas_devops.ports.source import Source
+    from midas_devops.ports.verification import Verifier
 
 
 def connect(
@@ -62,7 +70,12 @@ def connect(
         deployer=_deployers(root, settings, source, artifacts, ledger, variables, redactor.text),
         tests=_test_gates(root),
         scans=_scan_gates(root),
+        checks=_check_gates(root, settings, artifacts, variables, redactor.text),
+        verifier=_verifiers(root, settings, artifacts, variables, redactor.text),
+        policies=_policies(root),
+        requirements=_requirements(root, settings),
         pipelines=_pipelines(root, settings, variables),
+        pipeline_jobs=_pipeline_jobs(settings, variables),
         knowledge=_knowledge(root, settings, redactor),
         tracker=_tracker(settings, variables),
         model=_model(settings, variables, redactor.text),
@@ -85,24 +98,31 @@ def _engines(
 ) -> Callable[[str, str], IacEngine]:
     @cache
     def engine(environment: str, config: str) -> IacEngine:
+        infrastructure = settings.environment(environment).infrastructure or Infrastructure(config=config)
+        variables = child_environment(
+            settings,
+            pass_env=infrastructure.pass_env,
+            drop_env=infrastructure.drop_env,
+            environ=environ,
+        )
+        if _wants_pulumi(infrastructure, root / config):
+            from midas_devops.adapters.pulumi.engine import PulumiEngine
+
+            return PulumiEngine(root, environment, root / config, infrastructure, artifacts, variables)
         from midas_devops.adapters.terraform.engine import TerraformEngine
 
-        infrastructure = settings.environment(environment).infrastructure or Infrastructure(config=config)
-        return TerraformEngine(
-            root,
-            environment,
-            root / config,
-            infrastructure,
-            artifacts,
-            child_environment(
-                settings,
-                pass_env=infrastructure.pass_env,
-                drop_env=infrastructure.drop_env,
-                environ=environ,
-            ),
-        )
+        return TerraformEngine(root, environment, root / config, infrastructure, artifacts, variables)
 
     return engine
+
+
+def _wants_pulumi(infrastructure: Infrastructure, config: Path) -> bool:
+    """As midas.toml says; by itself where the folder is a Pulumi project and nothing else."""
+    if infrastructure.engine != "auto":
+        return infrastructure.engine == "pulumi"
+    from midas_devops.adapters.pulumi.project import is_pulumi
+
+    return is_pulumi(config if config.is_dir() else config.parent)
 
 
 def _deployers(
@@ -124,6 +144,12 @@ def _deployers(
                 hint=f"Add [environments.{name}.deploy] to midas.toml.",
                 location=f"midas.toml: environments.{name}",
             )
+        if isinstance(how, GitHubActionsDeploy):
+            from midas_devops.adapters.github_deployer import GitHubActionsDeployer
+
+            return GitHubActionsDeployer.from_settings(
+                name, how, settings, environ, root=root, artifacts=artifacts, redact=redact
+            )
         variables = child_environment(settings, pass_env=how.pass_env, drop_env=how.drop_env, environ=environ)
         if isinstance(how, CommandDeploy):
             from midas_devops.adapters.command import CommandDeployer
@@ -133,6 +159,20 @@ def _deployers(
                 how,
                 root=root,
                 home=root / ".midas" / "command" / name,
+                url=environment.url,
+                source=source,
+                artifacts=artifacts,
+                environ=variables,
+                redact=redact,
+            )
+        if isinstance(how, KubernetesDeploy):
+            from midas_devops.adapters.kubernetes.deployer import KubernetesDeployer
+
+            return KubernetesDeployer(
+                name,
+                how,
+                root=root,
+                home=root / ".midas" / "kubernetes" / name,
                 url=environment.url,
                 source=source,
                 artifacts=artifacts,
@@ -188,10 +228,99 @@ def _scan_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], ScanResults]:
     return scans
 
 
+def _check_gates(
+    root: Path,
+    settings: Settings,
+    artifacts: Artifacts,
+    environ: Mapping[str, str],
+    redact: Callable[[str], str],
+) -> Callable[[Gate, str], CheckResults]:
+    def checks(gate: Gate, environment: str) -> CheckResults:
+        from midas_devops.adapters.github_checks import GitHubChecks
+        from midas_devops.adapters.verdict_command import CommandChecks
+
+        if isinstance(gate, ChecksGate):
+            return GitHubChecks.from_settings(settings, environ)
+        if isinstance(gate, CommandGate):
+            return CommandChecks(
+                gate.run,
+                environment=environment,
+                within=gate.within,
+                root=root,
+                environ=child_environment(
+                    settings, pass_env=gate.pass_env, drop_env=gate.drop_env, environ=environ
+                ),
+                artifacts=artifacts,
+                redact=redact,
+            )
+        raise ConfigError(f"a gate of kind '{gate.kind}' does not read checks")
+
+    return checks
+
+
+def _verifiers(
+    root: Path,
+    settings: Settings,
+    artifacts: Artifacts,
+    environ: Mapping[str, str],
+    redact: Callable[[str], str],
+) -> Callable[[str], Verifier | None]:
+    def verifier(name: str) -> Verifier | None:
+        environment = settings.environment(name)
+        if environment.verify is None:
+            return None
+        from midas_devops.adapters.verification import ConfiguredVerifier
+
+        how = environment.deploy
+        variables = child_environment(
+            settings,
+            pass_env=how.pass_env if how else (),
+            drop_env=how.drop_env if how else (),
+            environ=environ,
+        )
+        return ConfiguredVerifier(
+            name, environment.verify, root=root, environ=variables, artifacts=artifacts, redact=redact
+        )
+
+    return verifier
+
+
+def _policies(root: Path) -> Callable[[RegoGate], Policies]:
+    def policies(gate: RegoGate) -> Policies:
+        from midas_devops.adapters.rego import RegoPolicies
+
+        return RegoPolicies(root, gate.paths, gate.within)
+
+    return policies
+
+
+def _requirements(
+    root: Path, settings: Settings
+) -> Callable[[str, Mapping[str, Any]], InfrastructureRequirements]:
+    def requirements(environment: str, peers: Mapping[str, Any]) -> InfrastructureRequirements:
+        from midas_devops.adapters.requirements import ArchitectRequirements
+
+        infrastructure = settings.environment(environment).infrastructure
+        named = infrastructure.requirements if infrastructure else ""
+        return ArchitectRequirements(
+            root / named if named else None, peers.get("infrastructure_requirements")
+        )
+
+    return requirements
+
+
 def _pipelines(root: Path, settings: Settings, environ: Mapping[str, str]) -> PipelineHost:
     from midas_devops.adapters.pipelines import ProjectPipelines
 
     return ProjectPipelines(root, settings, environ)
+
+
+def _pipeline_jobs(settings: Settings, environ: Mapping[str, str]) -> PipelineJobs | None:
+    if settings.jenkins is None:
+        return None
+    from midas_devops.adapters.pipelines import open_pipeline_jobs
+
+    return open_pipeline_jobs(settings, environ)
 
 
 def _knowledge(root: Path, settings: Settings, redactor: Redactor) -> OpenKnowledge:

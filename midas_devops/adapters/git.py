@@ -8,6 +8,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from midas_devops.adapters.git_command import Git
@@ -17,7 +18,7 @@ from midas_devops.ports.source import Between, Commit
 from midas_devops.safety.private import storage_error
 
 _MOST_COMMITS = 50
-_MOST_FILES = 200
+_MOST_FILES = 5_000
 _NAMES_SHOWN = 3
 
 _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
@@ -118,7 +119,13 @@ class GitSource:
         if not version:
             version = self._git.checked("rev-parse", "--short=7", sha).strip()
         subject = self._git.checked("log", "-1", "--no-decorate", "--format=%s", sha).strip()
-        return Commit(sha=sha, subject=_readable(subject), version=_readable(version))
+        made = self._git.checked("log", "-1", "--no-decorate", "--format=%ct", sha).strip()
+        return Commit(
+            sha=sha,
+            subject=_readable(subject),
+            version=_readable(version),
+            committed_at=datetime.fromtimestamp(int(made), UTC) if made.isdecimal() else None,
+        )
 
     def _history(self, commits: str, list_files: tuple[str, ...], is_older: bool) -> Between:
         shown = self._git.lines(

@@ -55,8 +55,10 @@ class Answer:
 class Git:
     """git in one folder, without prompts, pager, hooks' variables or a language of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, index: Path | None = None) -> None:
+        """``index``: a file of its own in the place of the repository's index."""
         self.folder = folder
+        self._index = index
 
     def run(self, *arguments: str) -> Answer:
         """Raises ``ToolError`` when git cannot be started, ``UsageError`` when the folder is not there."""
@@ -103,7 +105,7 @@ class Git:
             return subprocess.Popen(
                 ["git", *_OPTIONS, *arguments],
                 cwd=folder or self.folder,
-                env=_environment(),
+                env=_environment(self._index),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
@@ -115,8 +117,10 @@ class Git:
             ) from error
 
 
-def _environment() -> dict[str, str]:
+def _environment(index: Path | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    if index is not None:
+        kept["GIT_INDEX_FILE"] = str(index)
     return kept | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",

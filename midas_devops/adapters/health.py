@@ -30,6 +30,10 @@ _EXCERPT_SHOWN = 200
 
 GaveUp = Callable[[], str]
 """Says why waiting is pointless (the process ended); empty as long as it is not."""
+Accepts = Callable[[bytes, float], str]
+"""Says what is wrong with a body and the seconds that the whole answer took; empty when nothing is."""
+MOST_BODY = 1 << 20
+"""Bytes of a body that a check may look at."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,13 @@ def wait_until_healthy(
     within: timedelta,
     successes: int = 1,
     gave_up: GaveUp = lambda: "",
+    accepts: Accepts | None = None,
 ) -> HealthReading:
-    """Poll ``url`` until ``successes`` attempts in a row answer ``status``.
+    """Poll ``url`` until ``successes`` attempts in a row answer ``status`` and hold what ``accepts`` wants.
 
     Redirects are followed on the same host only. Proxies of the environment are not used for loopback. The
-    body is read for a short excerpt at most. ``healthy`` is None when nothing could be measured: the address
-    is no http(s) URL, or its name cannot be resolved.
+    body is read for a short excerpt at most, or its first MB with ``accepts``. ``healthy`` is None when
+    nothing could be measured: the address is no http(s) URL, or its name cannot be resolved.
     """
     shown = _without_password(url)
     started = time.monotonic()
@@ -70,13 +75,14 @@ def wait_until_healthy(
         left = deadline - time.monotonic()
         if reason or (left <= 0 and attempts):
             break
-        answer = _attempt(url, status, min(_ATTEMPT_SECONDS, max(left, _TICK)), gave_up)
+        answer = _attempt(url, status, min(_ATTEMPT_SECONDS, max(left, _TICK)), gave_up, accepts)
         if answer is None:
             continue
         last = answer
         attempts += 1
-        in_a_row = in_a_row + 1 if last.status == status else 0
-        passed += last.status == status
+        good = last.status == status and not last.fault
+        in_a_row = in_a_row + 1 if good else 0
+        passed += good
         if in_a_row >= successes:
             return _reading(True, f"{status} from {shown}", attempts, started)
         _pause(min(pause, max(0.0, deadline - time.monotonic())), gave_up)
@@ -84,17 +90,20 @@ def wait_until_healthy(
     detail = f"{shown} {_seen(last, status)}"
     if passed:
         detail = f"{shown} flaps: {passed} of {attempts} checks passed, {successes} in a row are needed"
-        detail += "" if last.status == status else f"; the last {_seen(last, status)}"
+        detail += "" if in_a_row else f"; the last {_seen(last, status)}"
     if reason:
         detail = f"{reason}; before that {detail}" if attempts else reason
     healthy = None if attempts and not last.measured else False
-    return _reading(healthy, detail, attempts, started)
+    return _reading(healthy, detail, attempts, started, flapping=passed > 0 and not reason)
 
 
-def _reading(healthy: bool | None, detail: str, attempts: int, started: float) -> HealthReading:
+def _reading(
+    healthy: bool | None, detail: str, attempts: int, started: float, *, flapping: bool = False
+) -> HealthReading:
     return HealthReading(
         healthy=healthy,
         detail=detail,
+        flapping=flapping,
         attempts=attempts,
         elapsed_seconds=round(time.monotonic() - started, 3),
     )
@@ -106,14 +115,16 @@ def _pause(seconds: float, gave_up: GaveUp) -> None:
         time.sleep(min(_TICK, left))
 
 
-def _attempt(url: str, wanted: int, seconds: float, gave_up: GaveUp) -> _Answer | None:
+def _attempt(
+    url: str, wanted: int, seconds: float, gave_up: GaveUp, accepts: Accepts | None
+) -> _Answer | None:
     """One answer, or None when waiting for it became pointless.
 
     A thread of its own asks: socket timeouts hold for each read, so a server that drips could hold us for
     ever, and a hanging request would hide that the process behind it is dead.
     """
     answers: list[_Answer] = []
-    asking = threading.Thread(target=lambda: answers.append(_ask(url, wanted, seconds)), daemon=True)
+    asking = threading.Thread(target=lambda: answers.append(_ask(url, wanted, seconds, accepts)), daemon=True)
     asking.start()
     until = time.monotonic() + seconds
     while True:
@@ -126,22 +137,32 @@ def _attempt(url: str, wanted: int, seconds: float, gave_up: GaveUp) -> _Answer 
             return _timeout(seconds)
 
 
-def _ask(url: str, wanted: int, seconds: float) -> _Answer:
+def _ask(url: str, wanted: int, seconds: float, accepts: Accepts | None) -> _Answer:
     request = urllib.request.Request(url, headers={"User-Agent": "midas-devops", "Cache-Control": "no-cache"})  # noqa: S310 - the scheme was checked
     handlers: list[urllib.request.BaseHandler] = [_SameHost(wanted)]
     if _is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)
+    begun = time.monotonic()
     try:
         with opener.open(request, timeout=seconds) as response:
-            return _Answer(status=response.status)
+            return _Answer(status=response.status, fault=_refused(accepts, response, begun))
     except urllib.error.HTTPError as error:
         with error:
+            if error.code == wanted and accepts is not None:
+                return _Answer(status=error.code, fault=_refused(accepts, error, begun))
             return _Answer(status=error.code, excerpt=_excerpt(error, error.headers))
     except urllib.error.URLError as error:
         return _fault(error.reason, seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _fault(error, seconds)
+
+
+def _refused(accepts: Accepts | None, body: IO[bytes], begun: float) -> str:
+    if accepts is None:
+        return ""
+    read = body.read(MOST_BODY)
+    return accepts(read, time.monotonic() - begun)
 
 
 def _fault(error: object, seconds: float) -> _Answer:
@@ -163,7 +184,7 @@ def _timeout(seconds: float) -> _Answer:
 
 
 def _seen(answer: _Answer, wanted: int) -> str:
-    if answer.fault:
+    if answer.fault and answer.status in (0, wanted):
         return answer.fault
     words = f": {answer.excerpt}" if answer.excerpt else ""
     return f"answers {answer.status} instead of {wanted}{words}"

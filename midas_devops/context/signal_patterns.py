@@ -73,10 +73,13 @@ WRAPPERS: Final = r"""
 """Consequences: what a platform or an outer tool says because something inside failed."""
 
 NOISE: Final = r"""
-- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed))(?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
+- ^\s*\w[\w ()/-]{0,40}:\s+0(?:\.0+)?%?$
+- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed|problem|issue|violation))
+    (?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
     \b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|warnings? or errors?
     |problems?|issues|vulnerabilities|violations|exceptions?|crashes)\b)
-- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed))(?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
+- (?i:^(?!.*\b[1-9]\d* (?:error|failure|failed|problem|issue|violation))
+    (?!.*\b(?:errors?|failures?|failed)"?\s*[:=]\s*[1-9]).*
     \b(?:errors?|failures?|failed|errored|exceptions?|timeouts?|retries)\b"?\s*[:=(]
     \s*"?(?:0\b(?!\.\d*[1-9])|none|false|null|nil|\[\]|""))
 - (?:\bPASSED\b|\bPASS(?:ED)?:?$|^PASS\b|\bXFAIL\b|\bxfail(?:ed)?\b|\bSKIPPED\b|^--- (?:PASS|SKIP)
@@ -180,7 +183,8 @@ CAUSES: Final = r"""
     |ComparisonFailure
 5:test ^FAILED (?!\()\S|^ERROR \S+(?:::\S+|\.py)\b|^FAIL:? +\S|--- FAIL:|^\[  FAILED  \] \S
     |^not ok \d|^_{3,} (?!.*\bsummary\b).+ _{3,}$|^(?:FAIL|ERROR): \S+ \(|^\s*● .+ ›
-    |^test .+ \.\.\. FAILED|^\s*(?:✗|✘|✕|✖|×|\[FAIL\]|❌) \S|^\s*Failed \S+ \[|<<< (?:FAILURE|ERROR)!
+    |^test .+ \.\.\. FAILED|^\s*(?:✗|✘|✕|✖|×|\[FAIL\]|❌) (?!.*\S {3,}\S)\S
+    |^\s*Failed \S+ \[|<<< (?:FAILURE|ERROR)!
     |^rspec \./\S+:\d+|\S+::\S+ (?:FAILED|ERROR)\b|^\S+ > .+ FAILED$|^//\S+ +(?:FAILED|TIMEOUT)
     |^FAIL //|^---- .+ stdout ----$
 5:exception ^(?:E\s+)?(?:Caused by: |Exception in thread "[^"]*" |Uncaught[ ]
@@ -202,11 +206,12 @@ CAUSES: Final = r"""
     |Gateway Time)
 5:shell : (?:command )?not found$|command not found|[Nn]o such file or directory|unbound variable
     |syntax error\b|is not recognized as|[Pp]ermission denied|bad interpreter|[Ee]xec format error
+    |required file not found
     |Text file busy|cannot execute binary|\bENOENT\b|\bEACCES\b|\bEADDRINUSE\b
     |address already in use
 5:systemd Failed with result '|code=exited, status=\d+/|Failed to start |Main process exited
     |Start request repeated too quickly
-5:lint \.{5,}Failed$
+5:lint \.{5,}Failed$|^>> Issue: \[|^Diff in \S+:|^[\w.]+ is not allowed to import[ ]
 5:lint ^\S+\.\w+:\d+(?::\d+)?:? (?:error:? )?(?:[A-Z]{1,4}\d{2,4}|error|\[\w+\])[ ]
     |^\s+\d+:\d+\s+error\s|^\S+:\d+ (?:DL|SC|CKV)\w*\d+ |^\s*>>> Lint for |^\S+:\d+:\d+: .* \(\w+\)$
     |^Check: CKV|^error\s+-\s|rule violated
@@ -225,7 +230,11 @@ CAUSES: Final = r"""
     |corrupt(?:ed)?|mismatch(?:ed)?|unexpected|violat\w+|conflicts?|exceed(?:ed|s)|not found
     |does not exist|doesn't exist|already exists|already in use|missing|unsupported|unknown
     |undefined|unresolved|incompatible|unhealthy|unreachable|not (?:allowed|permitted|supported
-    |valid|ready|set|available)|timed? ?out|expired|is required|must (?:be|have|not)|panic|broken
+    |valid|ready|set|available|up to date)|no such|too (?:large|long|many|old|big)|(?:may|must) not exceed
+    |does not (?:match|host|contain|support|satisfy|have)|no \S+ entry for|nothing provides|cancell?ed
+    |not formatted|not defined|not met|closed the connection|could not be established
+    |disappeared|should (?:be an?|implement|contain)
+    |timed? ?out|expired|is required|must (?:be|have|not)|panic|broken
     |dead ?lock\w*|interrupted|insufficient|drift(?:ed)?|locked)(?![\w/]|\.\w|-\w))
 3:error (?i:(?<![\w./-])(?:errors?|exceptions?|errored|wrong|faulty?)(?![\w/]|\.\w|-\w|=0|: 0))
     |\w(?:Error|Exception)\b

@@ -18,14 +18,18 @@ SUSPICIOUS: Final = re.compile(
     rb"rror|RROR|ERR|ail|AIL|xcep|XCEP|atal|FATAL|anic|raceb|imed |IMED|ime(?:d|-)?out|TIMEOUT|enied|efuse"
     rb"|ot found|ot exist|annot|an't|ould not|nable|nvalid|llegal|orrupt|ismatch|nexpect|iolat|onflict"
     rb"|CONFLICT|xceed|issing|nsupp|NSUPP|nknown|ndefin|nresol|ncompat|nhealt|nreach"
-    rb"|ot (?:allow|permit|suppo|valid|ready|set|avail|autho|in sync)|xpired|required|must |broken|eadlock"
+    rb"|ot (?:allow|permit|suppo|valid|ready|set|avail|autho|in sync|up to date)"
+    rb"|xpired|required|must |broken|eadlock"
     rb"|nterrupt|nsuffic|drift|ocked|ssert|illed|KILL|SIG[A-Z]{3}|core dum|egmentation|OOM|oom|emory|ENO|EAC"
     rb"|EADD|ECON|ETIM|ERES|space left|orbidden|uthori|uthent|redential|uota|QUOTA|ate limit|oo [Mm]any"
+    rb"|o such |oo (?:large|long|old|big)|oes not "
+    rb"|not formatted|not defined|not met|thing provides|could not be|disappeared"
+    rb"|no \S+ entry|hould (?:be an?|impl|cont)"
     rb"|hrottl|esolve|eset|ackOff|ack-off|robe|victed|ejected|REJECT|ancel|bort|not ok|[Ee]xit |code |status"
     rb"|ARN|arn|ould (?:be )?reform|otFound|No (?:such|module|match|rule)|lready|EVERE|RITICAL|x509|SSL"
     rb"|hung up|\xe2|\.go:\d|_{3,} |(?<!\S)E  |(?<!\S)[A-Z]{1,4}\d{3,4}[ :]|:\d+:\d+: |  \d+\) "
     rb"|:\d+ (?:DL|SC|CKV)|>>> |What went wrong|[45]\d\d|eprecat|utdated|reshold|overage|rash"
-    rb"|vulnerab|CVE-|xhausted|took >",
+    rb"|>> Issue|Diff in |vulnerab|CVE-|xhausted|took >",
     re.MULTILINE,
 )
 """Where, in one raw line or a block of them, a judgement may be worth its cost. Over-inclusive by design."""
@@ -116,6 +120,12 @@ def bare(line: str) -> tuple[str, str]:
     if mark:
         return mark["dev"] or mark["actions"] or "", text[mark.end() :]
     return "", text
+
+
+def is_noise(line: str) -> bool:
+    """Whether the line uses the words of failure to say that nothing failed."""
+    stripped = bare(line)[1].strip(" │|╷╵\t")
+    return first_match(_NOISE, stripped, stripped.lower()) is not None
 
 
 def suspicious(line: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Literal
 
@@ -46,26 +47,39 @@ def refusal(
 ) -> str:
     """Why this answer cannot be taken, as a sentence; empty when it can.
 
-    ``approvers`` holds names and groups; empty means anyone. A rejection needs only a name and a reason.
+    ``approvers`` holds names and groups; empty means anyone. A rejection needs only a name and a reason, and
+    an approver where it leads to a rollback.
     """
     if not review.by.strip():
         return "an answer needs the name of the person who gives it"
     if not review.reason.strip():
         return "an answer needs a reason"
-    if review.decision == "reject":
+    acts = pending.choices.get("reject") == "rollback"
+    if review.decision == "reject" and not acts:
         return ""
-    if review.digest != pending.digest:
+    if review.decision == "approve" and review.digest != pending.digest:
         return f"the digest is not the one that is waiting ({pending.digest[:12]}…)"
     if now >= datetime.fromisoformat(pending.expires_at):
         return f"the question expired at {pending.expires_at}"
     if approvers and not {review.by, *groups_of_reviewer} & set(approvers):
         return f"{review.by} is not among the approvers ({', '.join(approvers)})"
-    if review.by == requested_by and not may_self_approve:
+    if review.decision == "reject":
+        return ""
+    if _same_person(review.by, requested_by) and not may_self_approve:
         return f"{review.by} asked for this change and may not approve it"
-    if review.by in already_approved_by:
+    if any(_same_person(review.by, earlier) for earlier in already_approved_by):
         return f"{review.by} has approved this already; another person must"
     if pending.confirm_word and review.confirm != pending.confirm_word:
         return f"destroying the whole environment needs --confirm {pending.confirm_word}"
     if review.confirm and review.confirm != environment:
         return f"'{review.confirm}' is not the environment; this is about {environment}"
     return ""
+
+
+def _same_person(one: str, other: str) -> bool:
+    """Case, width and blanks make nobody another person."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -5,8 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.base import Value
+from midas_devops.domain.draft import DraftedChange
+from midas_devops.domain.requirements import RequirementsReport
 from midas_devops.domain.runs import Operation
 
 
@@ -15,6 +19,8 @@ class StateIdentity(Value):
 
     lineage: str = ""
     serial: int = 0
+    workspace: str = ""
+    """Name of the workspace it is the state of; empty for the default one."""
 
 
 class ResourceChange(Value):
@@ -69,6 +75,20 @@ class GuardReport(Value):
     """True when every managed resource of the prior state goes."""
 
 
+class BlastRadius(Value):
+    """How far a plan reaches beyond what it names. See :func:`midas_devops.domain.blast_radius.measure`."""
+
+    score: int = 0
+    """0 (nothing can be lost) to 100."""
+    destroyed: int = 0
+    """Resources deleted, replaced or forgotten."""
+    stateful: int = 0
+    """Those of them that hold what no configuration brings back."""
+    dependents: int = 0
+    """Resources that stay, and are built on destroyed ones."""
+    updated: int = 0
+
+
 class ReleaseChange(Value):
     """From which version to which, and what lies between."""
 
@@ -79,10 +99,26 @@ class ReleaseChange(Value):
     commits: tuple[str, ...] = ()
     """``<short hash> <subject>``, newest first; at most 50."""
     commits_total: int = 0
+    files: tuple[str, ...] = ()
+    """The first 50 that changed."""
     files_changed: int = 0
+    migrations: tuple[str, ...] = ()
+    """``path (tool)`` of the first 50 changed files that migrate a database."""
+    migrations_total: int = 0
+    configuration: tuple[str, ...] = ()
+    """The first 50 changed files of configuration and infrastructure."""
+    configuration_total: int = 0
+    gates: tuple[str, ...] = ()
+    """Names of the gates that it has to pass."""
+    rollback: bool = False
+    """Whether a person asked to return to this version."""
+    blocks: str = ""
+    """Why the version that a rollback leaves is blocked; empty when it is not."""
     warnings: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     """The exact effects, in order."""
+    details: ArtifactRef | None = None
+    """What the target itself says would change (private); None when it cannot tell."""
 
 
 class ChangePlan(Value):
@@ -94,7 +130,7 @@ class ChangePlan(Value):
     """Source commit: full hash; empty where the project is not a git repository."""
     summary: str
     """A few lines for a person."""
-    counts: ChangeCounts = ChangeCounts()
+    counts: ChangeCounts = Field(default_factory=ChangeCounts)
     has_changes: bool
     guard: GuardVerdict = GuardVerdict.ALLOWED
     findings_total: int = 0
@@ -104,6 +140,12 @@ class ChangePlan(Value):
     """The first 50 addresses that take a person to let go; all of them in ``details``."""
     protected_total: int = 0
     whole_environment: bool = False
+    blast_radius: BlastRadius | None = None
+    requirements: RequirementsReport | None = None
+    """What the architect asked for against what the plan provides, with the first 20 gaps."""
+    gaps_total: int = 0
+    draft: DraftedChange | None = None
+    """A model's change that closes gaps, tried in a copy; only for a person to read."""
     release: ReleaseChange | None = None
     config: str = ""
     config_sha256: str = ""
@@ -113,11 +155,13 @@ class ChangePlan(Value):
     plan_json: ArtifactRef | None = None
     """The engine's plan as JSON (private)."""
     details: ArtifactRef | None = None
-    state: StateIdentity = StateIdentity()
+    state: StateIdentity = Field(default_factory=StateIdentity)
     running: str = ""
     """What runs there now, as the deployer says: a commit, or empty."""
     revert_to: str = ""
     """Commit whose configuration this plan returns to; empty unless it is a revert."""
+    targets: tuple[str, ...] = ()
+    """Addresses that the plan is limited to: an exception; empty for a plan of everything."""
     notes: tuple[str, ...] = ()
 
 
@@ -135,3 +179,5 @@ class Pending(Value):
     approvals_needed: int = 1
     confirm_word: str = ""
     """What must be typed, for ``confirm_destroy``."""
+    choices: dict[str, str] = {}
+    """What ``approve`` and ``reject`` lead to: ``keep | rollback | retry | close``; empty: as they say."""

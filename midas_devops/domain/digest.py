@@ -28,6 +28,8 @@ def digest_parts(plan: ChangePlan, gates: GateReport) -> dict[str, Any]:
         "commit": plan.commit,
         "environment": plan.environment,
         "state": {"lineage": plan.state.lineage, "serial": plan.state.serial},
+        "workspace": plan.state.workspace,
+        "targets": list(plan.targets),
         "running": plan.running,
         "gates": [
             {"name": gate.name, "verdict": gate.verdict, "evidence": gate.evidence_sha256}

@@ -29,6 +29,10 @@ class GateResult(Value):
     """Where it was read: paths relative to the project, or URLs."""
     evidence_sha256: str = ""
     measured_at: datetime | None = None
+    age_seconds: int | None = None
+    """Between measuring and judging; None where no time of measuring is known."""
+    waivable: bool = False
+    """True when the configuration lets a person allow the change in spite of this verdict."""
 
 
 class GateReport(Value):
@@ -39,6 +43,16 @@ class GateReport(Value):
     @property
     def passed(self) -> bool:
         return all(gate.verdict is Verdict.PASSED for gate in self.gates)
+
+    @property
+    def blocking(self) -> tuple[GateResult, ...]:
+        """What nobody can allow: every gate that did not pass and cannot be waived."""
+        return tuple(g for g in self.gates if g.verdict is not Verdict.PASSED and not g.waivable)
+
+    @property
+    def waived(self) -> tuple[GateResult, ...]:
+        """Gates that did not pass and need a person who allows the change all the same."""
+        return tuple(g for g in self.gates if g.verdict is not Verdict.PASSED and g.waivable)
 
     @property
     def summary(self) -> str:

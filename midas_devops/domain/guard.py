@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from midas_devops.domain.addresses import compiled, type_of
 from midas_devops.domain.changes import Finding, GuardReport, GuardVerdict
 from midas_devops.domain.plan_document import (
     AnyChange,
@@ -13,13 +14,9 @@ from midas_devops.domain.plan_document import (
     existed,
     leaves_nothing,
     object_name,
-    split_address,
-    type_of,
     unknown_actions,
 )
 from midas_devops.domain.stateful_types import stateful_kind
-
-_INSTANCE = r'(?:\[(?:-?\d+|"(?:[^"\\]|\\.)*")\])?'
 
 _FINDING_FIELDS = set(Finding.model_fields)
 
@@ -35,9 +32,10 @@ def evaluate(
     """Judge what a plan would destroy.
 
     ``changes`` and ``prior_addresses`` are those of ``read_plan``. ``protected`` holds address globs, see
-    :func:`matches`. Findings name every address that would be deleted, replaced or forgotten, once. In
-    production each needs approval, elsewhere those in ``protected``. A plan after which nothing of the prior
-    state is left is blocked in every environment, unless ``allow_destroy``; then it needs approval.
+    :func:`midas_devops.domain.addresses.matches`. Findings name every address that would be deleted,
+    replaced or forgotten, once. In production each needs approval, elsewhere those in ``protected``. A plan
+    after which nothing of the prior state is left is blocked in every environment, unless ``allow_destroy``;
+    then it needs approval.
     """
     found: dict[str, tuple[AnyChange, ...]] = {}
     left = set(prior_addresses)
@@ -50,7 +48,7 @@ def evaluate(
             any_gone = True
             left.discard(object_name(change.address, change.deposed))
     whole = any_gone and not left
-    globs = {glob: _compiled(glob.strip()) for glob in protected if glob.strip()}
+    globs = {glob: compiled(glob.strip()) for glob in protected if glob.strip()}
     asked = production
     findings = []
     for address, group in found.items():
@@ -64,27 +62,6 @@ def evaluate(
     else:
         verdict = GuardVerdict.ALLOWED
     return GuardReport(verdict=verdict, findings=tuple(findings), whole_environment=whole)
-
-
-def matches(address: str, pattern: str) -> bool:
-    """Whether an address glob covers an address.
-
-    ``*`` stands for any characters and ``?`` for one; brackets are those of the address. A pattern covers
-    every instance of what it names (``aws_s3_bucket.logs`` → ``aws_s3_bucket.logs["eu"]``) and everything in
-    a module or of a type that it names. A pattern that does not begin with ``module.`` holds inside every
-    module too: ``aws_db_instance.*`` protects databases wherever they are declared.
-    """
-    return bool(pattern.strip()) and _compiled(pattern.strip()).fullmatch(address) is not None
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = []
-    for part in split_address(pattern):
-        glob = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in part)
-        parts.append(glob if part.endswith("]") else glob + _INSTANCE)
-    anywhere = "" if pattern.startswith("module.") else r"(?:module\..*\.)?"
-    return re.compile(anywhere + r"\.".join(parts) + r"(?:\..*)?", re.DOTALL)
 
 
 def _protecting_pattern(group: Sequence[AnyChange], globs: Mapping[str, re.Pattern[str]]) -> str:

@@ -41,6 +41,12 @@ class Outcome(Value):
     destroyed: int = 0
     failed_addresses: tuple[str, ...] = ()
     """The first 20."""
+    tainted: tuple[str, ...] = ()
+    """Resources that are there and not right; the next plan replaces them. The first 20."""
+    deposed: tuple[str, ...] = ()
+    """Objects that a replacement left over; the next plan deletes them. The first 20."""
+    orphans: tuple[str, ...] = ()
+    """What may exist although no state knows it: its creation was cut off. The first 20."""
     diagnostics: tuple[Diagnostic, ...] = ()
     """The first 10 errors."""
     logs: tuple[ArtifactRef, ...] = ()

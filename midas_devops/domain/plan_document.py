@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from midas_devops.domain.addresses import declared, type_of
 from midas_devops.domain.changes import ChangeCounts, ResourceChange
 from midas_devops.errors import UnreadableError
 
@@ -76,6 +77,7 @@ class _Resource(msgspec.Struct, gc=False):
     mode: str = "managed"
     index: int | str | None = None
     deposed_key: str | None = None
+    depends_on: list[str] | None = None
 
 
 class _Module(msgspec.Struct):
@@ -117,6 +119,8 @@ class PlanDocument:
     prior_addresses: tuple[str, ...]
     """Managed objects of the prior state; see :func:`object_name` for deposed ones."""
     outputs_changed: bool
+    dependents: tuple[str, ...] = ()
+    """Managed objects of the prior state that stay, and depend on something that is destroyed; sorted."""
 
     @property
     def counts(self) -> ChangeCounts:
@@ -213,32 +217,28 @@ def read_plan(data: bytes) -> PlanDocument:
             not change or not _IDLE.issuperset(change.actions or ("unknown",))
             for change in (document.output_changes or {}).values()
         ),
+        dependents=_dependents(document, changes),
     )
 
 
-def type_of(address: str) -> str:
-    """The resource type in an address such as ``module.a["x.y"].aws_instance.web[0]``."""
-    parts = split_address(address)
-    while len(parts) > 2 and parts[0] == "module":  # noqa: PLR2004 - "module", its name, and what is in it
-        parts = parts[2:]
-    return parts[0].split("[")[0] if parts else ""
-
-
-def split_address(address: str) -> list[str]:
-    """The dotted parts of an address; dots in a quoted instance key do not separate."""
-    parts, start, quoted, position = [], 0, False, 0
-    while position < len(address):
-        character = address[position]
-        if quoted and character == "\\":
-            position += 1
-        elif character == '"':
-            quoted = not quoted
-        elif character == "." and not quoted:
-            parts.append(address[start:position])
-            start = position + 1
-        position += 1
-    parts.append(address[start:])
-    return parts
+def _dependents(document: _Document, changes: Iterable[PlannedChange]) -> tuple[str, ...]:
+    """What is built on the destroyed objects, over any number of steps, and is not destroyed itself."""
+    destroyed = {change.address for change in changes if destroys(change.actions)}
+    if not destroyed:
+        return ()
+    built_on: dict[str, set[str]] = {}
+    addresses: dict[str, set[str]] = {}
+    for module, resource in _prior_resources(document):
+        address = _full_address(module, resource)
+        addresses.setdefault(declared(address), set()).add(address)
+        for dependency in resource.depends_on or ():
+            built_on.setdefault(declared(dependency), set()).add(declared(address))
+    reached: set[str] = set()
+    coming = {declared(address) for address in destroyed}
+    while coming:
+        coming = {above for name in coming for above in built_on.get(name, ())} - reached
+        reached |= coming
+    return tuple(sorted(set().union(*(addresses[name] for name in reached)) - destroyed))
 
 
 def _decode(data: bytes) -> _Document:
@@ -302,6 +302,12 @@ def _refuse_other_documents(document: _Document) -> None:
 
 
 def _prior_objects(document: _Document) -> Iterator[str]:
+    for module, resource in _prior_resources(document):
+        yield object_name(_full_address(module, resource), resource.deposed_key or "")
+
+
+def _prior_resources(document: _Document) -> Iterator[tuple[str, _Resource]]:
+    """Managed objects of the prior state, each with the address of its module."""
     state = document.prior_state
     if state is None or state.values is None or state.values.root_module is None:
         return
@@ -311,7 +317,7 @@ def _prior_objects(document: _Document) -> Iterator[str]:
         modules.extend(module.child_modules or ())
         for resource in module.resources or ():
             if resource.mode != "data":
-                yield object_name(_full_address(module.address, resource), resource.deposed_key or "")
+                yield module.address, resource
 
 
 def _full_address(module: str, resource: _Resource) -> str:

@@ -8,7 +8,16 @@ from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind
 from midas_devops.domain.runs import Operation
 
 NOT_THE_VERSIONS_FAULT = frozenset(
-    {"cancelled", "disk_full", "port_in_use", "source_unavailable", "timed_out"}
+    {
+        "cancelled",
+        "conflict",
+        "disk_full",
+        "port_in_use",
+        "refused",
+        "source_unavailable",
+        "timed_out",
+        "unschedulable",
+    }
 )
 """Deploy failures that say nothing about the version itself: it is not blocked for them."""
 
@@ -21,6 +30,8 @@ class Situation(Value):
     outcome: Outcome
     diagnosis: Diagnosis
     verification_failed: bool = False
+    in_doubt: str = ""
+    """Why nobody can say whether the release works, though it was carried out; empty when that is known."""
     retries_done: int = 0
     max_retries: int = 0
     rollbacks_done: int = 0
@@ -46,6 +57,15 @@ def decide_recovery(now: Situation) -> Recovery:
 
 
 def _after_release(now: Situation) -> Recovery:
+    if now.in_doubt:
+        way_back = "" if now.rollbacks_done else now.verified_commit
+        return Recovery(
+            kind=RecoveryKind.ESCALATE,
+            reason=f"Whether it works could not be told ({now.in_doubt}); a person decides",
+            to_commit=way_back,
+            to_version=now.verified_version if way_back else "",
+            ask=True,
+        )
     if now.rollbacks_done:
         return Recovery(
             kind=RecoveryKind.ESCALATE,
@@ -76,6 +96,19 @@ def _after_release(now: Situation) -> Recovery:
 
 
 def _after_infrastructure(now: Situation) -> Recovery:
+    if now.in_doubt:
+        return Recovery(
+            kind=RecoveryKind.ESCALATE,
+            reason=f"what was applied could not be verified ({now.in_doubt}); a person decides",
+            ask=True,
+        )
+    if now.outcome.orphans:
+        return Recovery(
+            kind=RecoveryKind.ESCALATE,
+            reason="the engine was cut off while it created something that no state knows;"
+            " look for it, and import or remove it first",
+            ask=True,
+        )
     if now.outcome.code == "cancelled":
         return Recovery(
             kind=RecoveryKind.ESCALATE,

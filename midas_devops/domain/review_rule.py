@@ -18,8 +18,13 @@ class ReviewNeed(Value):
     blocked: str = ""
 
 
-def review_need(plan: ChangePlan, *, approvals: int, covered: bool, production: bool) -> ReviewNeed:
-    """Decide on one plan. ``covered``: an approval already used in this run holds all of its changes."""
+def review_need(
+    plan: ChangePlan, *, approvals: int, covered: bool, production: bool, waived: bool = False
+) -> ReviewNeed:
+    """Decide on one plan. ``covered``: an approval already used in this run holds all of its changes.
+
+    ``waived``: a gate did not pass, and the configuration lets a person allow the change all the same.
+    """
     if plan.guard is GuardVerdict.BLOCKED:
         return ReviewNeed(
             blocked=f"this would destroy all of {plan.environment}: set allow_destroy = true in its"
@@ -29,6 +34,8 @@ def review_need(plan: ChangePlan, *, approvals: int, covered: bool, production: 
         return ReviewNeed(kind="revert", approvals=max(1, approvals))
     if not plan.has_changes or covered:
         return ReviewNeed()
+    if waived:
+        approvals = max(1, approvals)
     if plan.whole_environment:
         return ReviewNeed(kind="confirm_destroy", approvals=max(1, approvals))
     if plan.revert_to and (approvals or plan.guard is GuardVerdict.NEEDS_APPROVAL):
@@ -37,4 +44,6 @@ def review_need(plan: ChangePlan, *, approvals: int, covered: bool, production: 
         return ReviewNeed(kind="approval", approvals=max(1, approvals))
     if approvals:
         return ReviewNeed(kind="approval", approvals=approvals)
+    if plan.targets and production:
+        return ReviewNeed(kind="approval", approvals=1)
     return ReviewNeed()

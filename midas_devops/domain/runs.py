@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -69,7 +70,11 @@ class ReleaseRequest(Value):
     operation: Literal[Operation.DEPLOY_RELEASE] = Operation.DEPLOY_RELEASE
     environment: str
     version: str
-    """Tag, branch or commit, as the person wrote it."""
+    """Tag, branch or commit, as the person wrote it. Empty in a rollback: the last verified one before."""
+    rollback: bool = False
+    """Return to a version that was verified there."""
+    reason: str = ""
+    """Why a rollback leaves what runs now; it blocks that version. Empty: it is not blocked."""
     requested_by: str
     issue_number: int | None = None
 
@@ -82,6 +87,12 @@ class InfrastructureRequest(Value):
     action: InfraAction
     config: str
     """Folder, or a file in it, relative to the project."""
+    variables: dict[str, str] = {}
+    var_files: tuple[str, ...] = ()
+    """Relative to the project."""
+    targets: tuple[str, ...] = ()
+    plan_file: str = ""
+    """A plan that was saved with the engine itself, to be carried out instead of one of ours."""
     requested_by: str
     issue_number: int | None = None
 
@@ -104,5 +115,10 @@ Request = Annotated[
 
 def parse_request(data: object) -> ReleaseRequest | InfrastructureRequest | PipelineRequest:
     """Read a request from plain data. Raises ``pydantic.ValidationError`` when it is not one."""
-    adapter: TypeAdapter[ReleaseRequest | InfrastructureRequest | PipelineRequest] = TypeAdapter(Request)
-    return adapter.validate_python(data)
+    return _adapter().validate_python(data)
+
+
+@cache
+def _adapter() -> TypeAdapter[ReleaseRequest | InfrastructureRequest | PipelineRequest]:
+    """Made once, and not at import: every node reads the request several times."""
+    return TypeAdapter(Request)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from midas_devops.domain.pulumi_types import terraform_names
+
 TABLE_VERSION = "2026.11"
 
 _TABLE: dict[str, str] = {
@@ -201,4 +203,6 @@ def _kinds() -> dict[str, str]:
 
 def stateful_kind(resource_type: str) -> str:
     """What kind of state a resource of this type holds (``database``, ``key``…); empty when none is known."""
-    return _kinds().get(resource_type, "")
+    kinds = _kinds()
+    names = (resource_type, *terraform_names(resource_type))
+    return next((kinds[name] for name in names if name in kinds), "")

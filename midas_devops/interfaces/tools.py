@@ -33,6 +33,10 @@ def agent_tools(agent: DevOpsAgent) -> list[BaseTool]:
         """The address of an environment."""
         return agent.get_environment_url(environment_name)
 
+    def get_pipeline_config() -> dict[str, Any]:
+        """The CI/CD pipelines as they are configured now, in files and at their host, and what is missing."""
+        return agent.get_pipeline_config()
+
     return [
         StructuredTool.from_function(function)
         for function in (
@@ -41,5 +45,6 @@ def agent_tools(agent: DevOpsAgent) -> list[BaseTool]:
             setup_pipeline,
             report_deployment_status,
             get_environment_url,
+            get_pipeline_config,
         )
     ]

@@ -60,6 +60,8 @@ def title(run: Json) -> str:
     request = run.get("request") or {}
     target = run.get("environment", "")
     operation = OPERATION.get(str(run.get("operation", "")), str(run.get("operation", "")))
+    if request.get("rollback"):
+        return plain(f"rollback {target}" + (f" → {request['version']}" if request.get("version") else ""))
     if request.get("version"):
         return plain(f"{operation} {request['version']} → {target}")
     if request.get("action"):
@@ -80,6 +82,32 @@ def counts(plan: Json) -> str:
     return ", ".join(parts) or "no changes"
 
 
+def blast_radius(radius: Json) -> str:
+    """``40/100: 1 destroyed, 1 of them stateful``: the score with the counts that it comes from."""
+    words = [
+        ("destroyed", "destroyed"),
+        ("stateful", "of them stateful"),
+        ("dependents", "built on them"),
+        ("updated", "updated"),
+    ]
+    parts = [f"{radius[key]} {says}" for key, says in words if radius.get(key)]
+    return f"{radius['score']}/100: {', '.join(parts) or 'nothing can be lost'}"
+
+
+def gap(lack: Json) -> str:
+    """One thing that the architect asked for and a plan does not provide, as a sentence."""
+    what = f"{lack['type']} {lack['name']}".strip()
+    place = f"{lack['address']}: {lack['attribute']}"
+    told = {
+        "missing": f"{what} is not there",
+        "too_few": f"{what}: {lack['wanted']} are needed, {lack['found']} would be there",
+        "different": f"{place} is {lack['found']}, {lack['wanted']} is needed",
+        "not_set": f"{place} is not set, {lack['wanted']} is needed",
+        "not_known": f"{place} is known only after the apply, {lack['wanted']} is needed",
+    }[lack["kind"]]
+    return plain(f"{told} ({lack['reason']})" if lack["reason"] else told)
+
+
 def release_line(release: Json) -> str:
     """``v1.0.0 (1a2b…) → v1.1.0 (3c4d…): 3 commits, 5 files``."""
     target = f"{release.get('to_version') or ''} {short(release.get('to_commit'))}".strip()
@@ -93,6 +121,17 @@ def release_line(release: Json) -> str:
 def number(count: int, noun: str) -> str:
     """``1 commit``, ``3 commits``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def tracking_line(tracking: Json) -> str:
+    """What the tracker has still to be told, and why."""
+    parts = []
+    if tracking.get("waiting"):
+        parts.append(f"{number(tracking['waiting'], 'message')} waiting")
+    if tracking.get("given_up"):
+        parts.append(f"{number(tracking['given_up'], 'message')} given up")
+    why = f": {plain(tracking['why'])}" if tracking.get("why") else ""
+    return f"{', '.join(parts) or 'everything is told'}{why}"
 
 
 def short(commit: object) -> str:
@@ -171,9 +210,12 @@ def next_steps(run: Json, project: str = "") -> list[tuple[str, str]]:
     """What a person can do now: (why, command)."""
     run_id, status = str(run.get("run_id", "")), run.get("status")
     if status == "awaiting_approval":
+        choices = (run.get("pending") or {}).get("choices") or {}
+        reject = command("runs reject", run_id, "--by NAME --reason TEXT", project=project)
+        # What an answer does is said where it is not what its name says.
         return [
-            ("approve", approve_command(run, project)),
-            ("reject", command("runs reject", run_id, "--by NAME --reason TEXT", project=project)),
+            ("keep it" if choices.get("approve") == "keep" else "approve", approve_command(run, project)),
+            ("roll back" if choices.get("reject") == "rollback" else "reject", reject),
         ]
     if status == "interrupted":
         return [("continue", command("runs resume", run_id, project=project))]

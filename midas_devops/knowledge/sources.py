@@ -29,6 +29,8 @@ class Gathered:
     gone: set[str] = field(default_factory=set)
     """Known sources that these paths cover and that are not there any more."""
     skipped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Those of the paths that stand for nothing, now or before."""
 
 
 def gather(root: Path, paths: Iterable[str], known: Collection[str]) -> Gathered:
@@ -44,15 +46,21 @@ def gather(root: Path, paths: Iterable[str], known: Collection[str]) -> Gathered
             prefix = source_name(root, path)
             gathered.gone.update(s for s in known if prefix == "." or s.startswith(f"{prefix}/"))
         elif _GLOB.search(given):
-            found.update((source_name(root, file), file) for file in _matching(root, given))
+            matching = {source_name(root, file): file for file in _matching(root, given)}
+            found.update(matching)
             pattern = _pattern(source_name(root, path))
-            gathered.gone.update(source for source in known if pattern.fullmatch(source))
+            covered = {source for source in known if pattern.fullmatch(source)}
+            gathered.gone.update(covered)
+            if not matching and not covered:
+                gathered.skipped.append(f"{given}: matches no file")
+                gathered.missing.append(given)
         else:
             name = source_name(root, path)
             covered = {source for source in known if source == name or source.startswith(f"{name}/")}
             gathered.gone.update(covered)
             if not covered:
                 gathered.skipped.append(f"{given}: no such file or folder")
+                gathered.missing.append(given)
     gathered.gone -= found.keys()
     # A folder of the project never takes away what was added from elsewhere, nor an incident.
     gathered.gone = {source for source in gathered.gone if not source.startswith("incident:")}

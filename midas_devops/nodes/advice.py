@@ -29,7 +29,7 @@ def planning_notes(step: Step, update: Json) -> Json:
     if step.ports.model is None or not planned or not planned["has_changes"]:
         return update
     prompt = render("plan", change_plan=planned, retrieved=step.state.get("retrieved", []))
-    advice = _asked(step, prompt, PlanAdvice, about="plan")
+    advice = asked(step, prompt, PlanAdvice, about="plan")
     if advice is None:
         why = f"{NO_ADVICE}: {step.ports.model.last_problem}"
         return {**update, "change_plan": {**planned, "notes": [*planned["notes"], why]}}
@@ -49,7 +49,7 @@ def advised_diagnosis(step: Step, by_rules: Diagnosis) -> Diagnosis:
         texts[evidence.source] = artifacts.get(evidence.condensed).decode()
     text = artifacts.get(ArtifactRef.model_validate(context)).decode()
     prompt = render("diagnose", rules=by_rules.model_dump(mode="json"), evidence=text)
-    advice = _asked(step, prompt, ModelDiagnosis, about="diagnosis")
+    advice = asked(step, prompt, ModelDiagnosis, about="diagnosis")
     if advice is None:
         return by_rules
     merged = merge_advice(by_rules, advice, texts)
@@ -71,7 +71,7 @@ def _plain(remark: str) -> str:
     return "".join(char if char.isprintable() else " " for char in remark[:300])
 
 
-def _asked(step: Step, prompt: str, schema: type[Schema], *, about: str) -> Schema | None:
+def asked(step: Step, prompt: str, schema: type[Schema], *, about: str) -> Schema | None:
     """The model's answer; None is on record with its reason."""
     model = step.ports.model
     if model is None:

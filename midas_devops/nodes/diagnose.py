@@ -11,16 +11,20 @@ from midas_devops.domain.evidence import Category, Diagnosis
 from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind
 from midas_devops.domain.recovery import Situation, decide_recovery
 from midas_devops.domain.runs import Operation
+from midas_devops.errors import MidasError
 from midas_devops.nodes.advice import advised_diagnosis
 from midas_devops.nodes.step import Step
 from midas_devops.ports.knowledge import Hit
 from midas_devops.state import Json
 
+_INCIDENTS = 3
+"""Past incidents that may speak about a failure."""
+
 
 def diagnose(step: Step) -> Json:
     """The best-founded diagnosis over all evidence, and the recovery that the rules choose."""
     outcome = step.outcome or Outcome(ok=False, stage="plan", summary="failed")
-    diagnosis = advised_diagnosis(step, _by_rules(step, outcome))
+    diagnosis = advised_diagnosis(step, _with_lessons(step, _by_rules(step, outcome)))
     recovery = decide_recovery(_situation(step, outcome, diagnosis))
     step.audit("recovery", rule="11", kind=recovery.kind, reason=recovery.reason)
     update: Json = {"diagnosis": diagnosis, "recovery": recovery}
@@ -64,6 +68,22 @@ def _by_rules(step: Step, outcome: Outcome) -> Diagnosis:
     return best or _nothing(outcome)
 
 
+def _with_lessons(step: Step, diagnosis: Diagnosis) -> Diagnosis:
+    """What past incidents say of the failing line: it is known only now, after knowledge was retrieved."""
+    from midas_devops.knowledge.lessons import learn_from, question
+
+    asked = question(diagnosis)
+    if not asked:
+        return diagnosis
+    try:
+        base = step.ports.knowledge()
+        incidents = base.search(asked, _INCIDENTS, kinds=("incident",)) if base else []
+    except MidasError as broken:
+        step.say(f"past incidents were not looked up: {broken.message}")
+        return diagnosis
+    return learn_from(diagnosis, incidents, step.ports.redactor.text)
+
+
 def _verification_evidence(step: Step) -> list[ArtifactRef]:
     verification = step.verification
     if verification is None or not step.state.get("evidence"):
@@ -105,6 +125,7 @@ def _situation(step: Step, outcome: Outcome, diagnosis: Diagnosis) -> Situation:
         "outcome": outcome,
         "diagnosis": diagnosis,
         "verification_failed": step.verification is not None,
+        "in_doubt": _in_doubt(step, outcome),
         "retries_done": step.attempts("retries"),
         "rollbacks_done": step.attempts("rollbacks"),
         "reverts_done": step.attempts("reverts"),
@@ -114,6 +135,10 @@ def _situation(step: Step, outcome: Outcome, diagnosis: Diagnosis) -> Situation:
         verified = ledger.last_verified(request.environment, other_than=step.plan.commit)
         facts["verified_commit"] = verified.commit if verified else ""
         facts["verified_version"] = verified.version if verified else ""
+        if step.release.rollback and not outcome.ok and step.plan.release is not None:
+            # What a person asked to return to did not start: that is what can be tried again.
+            facts["verified_commit"] = step.plan.commit
+            facts["verified_version"] = step.plan.release.to_version
         facts["rollback_on_failure"] = bool(environment.deploy and environment.deploy.rollback_on_failure)
     elif environment.infrastructure and step.state.get("change_plan"):
         planned = step.plan
@@ -124,6 +149,14 @@ def _situation(step: Step, outcome: Outcome, diagnosis: Diagnosis) -> Situation:
     return Situation.model_validate(facts)
 
 
+def _in_doubt(step: Step, outcome: Outcome) -> str:
+    verification = step.verification
+    carried_out = step.outcome is None or outcome.ok
+    if verification is None or not carried_out or verification.verdict in ("passed", "failed"):
+        return ""
+    return f"{verification.verdict}: {verification.summary}"
+
+
 def _tried_commit(step: Step) -> str:
     return step.ports.source.commit_of_path(step.plan.config)
 
@@ -131,17 +164,32 @@ def _tried_commit(step: Step) -> str:
 def _escalation(step: Step, outcome: Outcome, recovery: Recovery) -> Pending:
     now = step.ports.clock()
     expires = now + max(step.policy.approvals.expire_after, timedelta(hours=1))
-    what = "roll back again" if outcome.stage in ("deploy", "rollback") else "plan what remains and try again"
+    release = step.request.operation is Operation.DEPLOY_RELEASE
+    in_doubt = _in_doubt(step, outcome)
+    to = recovery.to_version or recovery.to_commit[:12]
+    if in_doubt:
+        what = step.plan.commit[:12] if step.plan.release is None else step.plan.release.to_version
+        happened = f"{what} was put on {step.request.environment}" if release else outcome.summary
+        choices = {"approve": "keep", "reject": "rollback" if recovery.to_commit else "close"}
+        words = "keep it as it is" + (f"; reject to roll back to {to}" if recovery.to_commit else "")
+    else:
+        happened = outcome.summary
+        choices = {"approve": "rollback" if release else "retry", "reject": "close"}
+        words = f"roll back to {to}" if release else "plan what remains and try again"
+    if choices["reject"] == "close":
+        words += "; reject to close the run as failed"
     facts = {
         "run": step.run_id,
         "outcome": outcome.model_dump(mode="json"),
+        "verification": step.state.get("verification") or {},
+        "to": recovery.to_commit,
         "at": now.isoformat(),
     }
     return Pending(
         kind="escalation",
         digest=sha256_hex(canonical_json(facts)),
-        question=f"{outcome.summary}. {recovery.reason}."
-        f" Approve to {what}; reject to close the run as failed.",
+        question=f"{happened}. {recovery.reason}. Approve to {words}.",
         asked_at=now.isoformat(timespec="seconds"),
         expires_at=expires.isoformat(timespec="microseconds"),
+        choices=choices,
     )

@@ -96,7 +96,10 @@ def _parts_now(step: Step, engine: IacEngine | None) -> Json:
         running = step.ports.deployer(request.environment).status()
         planned = planned.model_copy(
             update={
-                "commit": step.ports.source.resolve(request.version).sha,
+                # A rollback to "the one before" names no version; that it is verified is one of its gates.
+                "commit": step.ports.source.resolve(request.version).sha
+                if request.version
+                else planned.commit,
                 "config_sha256": deploy_settings_sha256(step),
                 "running": running.commit if running else "",
             }

@@ -22,10 +22,9 @@ RECONCILE = "reconcile"
 def iac_apply(step: Step) -> Json:
     """One apply, once. An apply that was cut off is looked at, never repeated blindly."""
     planned = step.plan
-    request = step.infrastructure
     if not planned.has_changes:
         return step.result("nothing to apply", outcome=_nothing_to_do(step))
-    engine = step.ports.engine(request.environment, planned.config)
+    engine = step.engine
     step.ports.redactor.learn(engine.sensitive_values(), "sensitive")
     outcome = once(
         step,
@@ -61,6 +60,9 @@ def _reconcile(step: Step, engine: IacEngine, effect: Effect) -> Outcome | None:
     if left is not None and left.failure is None:
         step.say("the engine of the interrupted run had finished its work")
         return _outcome(step.plan.state.serial, left)
+    if left is not None and left.orphans:
+        # To plan what remains would make them a second time.
+        return _outcome(step.plan.state.serial, left)
     if engine.state_identity() == step.plan.state:
         return None
     return Outcome(
@@ -91,7 +93,7 @@ def _wait_for_orphan(step: Step, engine: IacEngine, effect: Effect) -> None:
 
 def _outcome(serial_before: int, result: ApplyResult) -> Outcome:
     done = len(result.created) + len(result.changed) + len(result.destroyed)
-    moved = done > 0 or bool(result.tainted) or result.state.serial != serial_before
+    moved = done > 0 or bool(result.tainted or result.orphans) or result.state.serial != serial_before
     counted = f"{len(result.created)} added, {len(result.changed)} changed, {len(result.destroyed)} destroyed"
     common = {
         "stage": "apply",
@@ -99,20 +101,31 @@ def _outcome(serial_before: int, result: ApplyResult) -> Outcome:
         "changed": len(result.changed),
         "destroyed": len(result.destroyed),
         "changed_anything": moved,
+        "tainted": result.tainted[:SHOWN],
+        "deposed": result.deposed[:SHOWN],
+        "orphans": result.orphans[:SHOWN],
         "outputs": result.outputs,
         "logs": (result.log,) if result.log else (),
     }
     if result.failure is None:
         return Outcome.model_validate({**common, "ok": True, "summary": f"applied: {counted}"})
-    left = f"; not begun: {', '.join(result.not_begun[:5])}" if result.not_begun else ""
-    tainted = f"; tainted: {', '.join(result.tainted[:5])}" if result.tainted else ""
+    left = "".join(
+        f"; {what}: {', '.join(addresses[:5])}"
+        for what, addresses in (
+            ("tainted", result.tainted),
+            ("left over", result.deposed),
+            ("may exist without being in the state", result.orphans),
+            ("not begun", result.not_begun),
+        )
+        if addresses
+    )
     errors: tuple[Diagnostic, ...] = result.failure.diagnostics[:10]
     return Outcome.model_validate(
         {
             **common,
             "ok": False,
             "code": result.failure.code,
-            "summary": f"apply failed ({result.failure.message}): {counted}{tainted}{left}",
+            "summary": f"apply failed ({result.failure.message}): {counted}{left}",
             "failed_addresses": result.failed[:SHOWN],
             "diagnostics": errors,
         }
@@ -134,7 +147,8 @@ def _record_apply(step: Step, outcome: Outcome) -> None:
             config=planned.config,
             commit=committed,
             config_sha256=planned.config_sha256,
-            ok=outcome.ok,
+            # What was limited to some addresses did not apply the configuration: it is nothing to return to.
+            ok=outcome.ok and not planned.targets,
             applied_at=step.ports.clock(),
         )
     )

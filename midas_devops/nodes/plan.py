@@ -7,6 +7,7 @@ from midas_devops.nodes.advice import planning_notes
 from midas_devops.nodes.plan_infrastructure import plan_infrastructure
 from midas_devops.nodes.plan_pipeline import plan_pipeline
 from midas_devops.nodes.plan_release import plan_release
+from midas_devops.nodes.requirements import with_requirements
 from midas_devops.nodes.step import Step
 from midas_devops.state import Json
 
@@ -17,7 +18,7 @@ def plan(step: Step) -> Json:
     if request.operation is not Operation.SETUP_PIPELINE:
         step.hold_environment()
     if isinstance(request, InfrastructureRequest):
-        update = plan_infrastructure(step, request)
+        update = with_requirements(step, request, plan_infrastructure(step, request))
     elif isinstance(request, ReleaseRequest):
         update = plan_release(step, request)
     else:

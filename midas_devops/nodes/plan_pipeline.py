@@ -16,19 +16,24 @@ def plan_pipeline(step: Step, request: PipelineRequest) -> Json:
     """A validated proposal as the saved plan."""
     proposal = pipeline_host(step.ports).plan(request.repository_url, dict(request.config_details))
     new = [file for file in proposal.files if not file.exists]
+    changes = [f"propose {', '.join(file.path for file in new)} for {proposal.repository}"] if new else []
+    if proposal.job and not proposal.job.exists:
+        changes.append(f"set up the job {proposal.job.name}")
     planned = ChangePlan(
         operation=Operation.SETUP_PIPELINE,
         environment=request.environment,
         commit=step.ports.source.head(),
-        summary=f"propose {', '.join(file.path for file in new)} for {proposal.repository}",
-        counts=ChangeCounts(add=len(new)),
-        has_changes=bool(new),
+        summary=" and ".join(changes) or f"nothing to propose for {proposal.repository}",
+        counts=ChangeCounts(add=len(new) + len(changes) - bool(new)),
+        has_changes=bool(changes),
         saved_plan=step.ports.artifacts.put(
             canonical_json(proposal.model_dump(mode="json")), "pipeline-proposal.json"
         ),
         notes=proposal.reasons,
     )
-    return step.result(planned.summary if new else "the pipeline stands there already", change_plan=planned)
+    return step.result(
+        planned.summary if changes else "the pipeline stands there already", change_plan=planned
+    )
 
 
 def pipeline_host(ports: Ports) -> PipelineHost:

@@ -7,7 +7,8 @@ from datetime import datetime
 from midas_devops.config import Settings
 from midas_devops.domain.approval import Approval, Review, refusal
 from midas_devops.domain.changes import Pending
-from midas_devops.domain.runs import RunStatus
+from midas_devops.domain.outcome import Verification, VerificationVerdict
+from midas_devops.domain.runs import ReleaseRequest, RunStatus
 from midas_devops.nodes.step import AnyRequest, Step
 from midas_devops.ports.bundle import Ports
 from midas_devops.safety.people import groups_of
@@ -27,12 +28,17 @@ def record_review(step: Step) -> Json:
         step.audit("answer refused", actor=review.by, rule="3", why=why_not)
         expired = now >= datetime.fromisoformat(pending.expires_at)
         if expired or step.attempts("answers") >= MOST_ANSWERS:
-            return step.result(why_not, status=RunStatus.BLOCKED, reason=why_not, pending={})
+            # A question after an effect that nobody answered: something was done, and it is not good.
+            nothing_done = pending.kind != "escalation"
+            status = RunStatus.BLOCKED if nothing_done else RunStatus.FAILED
+            return step.result(why_not, status=status, reason=why_not, pending={})
         attempts = step.counted("answers")
         return step.result(f"answer refused: {why_not}", reason=why_not, attempts=attempts)
     answers = [*step.state.get("answers", []), _answer(review, pending, now)]
     if review.decision == "reject":
         step.audit("rejected", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
+        if pending.choices.get("reject") == "rollback":
+            return _roll_back(step, review, answers)
         asked = pending.kind in ("approval", "confirm_destroy")
         return step.result(
             f"rejected by {review.by}: {review.reason}",
@@ -52,6 +58,8 @@ def record_review(step: Step) -> Json:
         )
     )
     step.audit("approved", actor=review.by, rule="3", digest=pending.digest, reason=review.reason)
+    if pending.choices.get("approve") == "keep":
+        return _keep(step, review, answers)
     missing = pending.approvals_needed - len(given) - 1
     if missing > 0:
         return step.result(
@@ -68,7 +76,49 @@ def _answer(review: Review, pending: Pending, now: datetime) -> Json:
         "reason": review.reason,
         "digest": pending.digest,
         "kind": pending.kind,
+        "leads_to": pending.choices.get(review.decision, ""),
     }
+
+
+def _roll_back(step: Step, review: Review, answers: list[Json]) -> Json:
+    """A person who was asked about a verification in doubt decided against the version."""
+    said = f"rejected by {review.by}: {review.reason}"
+    recovery = step.recovery
+    return step.result(
+        f"{said}; rolling back",
+        reason="",
+        pending={},
+        answers=answers,
+        recovery=recovery.model_copy(update={"reason": said}) if recovery else {},
+    )
+
+
+def _keep(step: Step, review: Review, answers: list[Json]) -> Json:
+    """A person answers for what no check could tell: it counts as verified, by name and on record."""
+    said = f"accepted by {review.by}: {review.reason}"
+    before = step.verification
+    checks = (*(before.checks if before else ()), said)
+    deployment_id = int(step.state.get("deployment_id") or 0)
+    if deployment_id:
+        step.ports.ledger.set_verified(deployment_id, True, step.ports.clock())
+    step.audit("verification accepted", actor=review.by, rule="11", reason=review.reason)
+    asked_for = int(isinstance(step.request, ReleaseRequest) and step.request.rollback)
+    rolled_back = step.attempts("rollbacks") > asked_for
+    otherwise = RunStatus.REVERTED if step.attempts("reverts") else RunStatus.SUCCEEDED
+    status = RunStatus.ROLLED_BACK if rolled_back else otherwise
+    return step.result(
+        said,
+        status=status,
+        reason=said,
+        pending={},
+        answers=answers,
+        verification=Verification(verdict=VerificationVerdict.PASSED, summary=said, checks=checks),
+    )
+
+
+def unnameable(ports: Ports, name: str) -> bool:
+    """Whether a name is hidden on record: two people's could become one there, or one person's two."""
+    return "[redacted:" in name or ports.redactor.text(name) != name
 
 
 def why_refused(
@@ -76,6 +126,8 @@ def why_refused(
 ) -> str:
     """Why this answer cannot be taken now; empty when it can."""
     approvals = policy.approvals
+    if unnameable(ports, review.by):
+        return "a name that holds what looks like a secret says nothing about who answers: give another one"
     given = ports.ledger.approvals(run_id, pending.digest)
     return refusal(
         review,

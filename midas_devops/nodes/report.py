@@ -7,6 +7,7 @@ from midas_devops.domain.runs import ReleaseRequest, RunStatus
 from midas_devops.errors import MidasError
 from midas_devops.nodes.advice import missing_advice
 from midas_devops.nodes.step import Step
+from midas_devops.nodes.telling import tell_ended
 from midas_devops.ports.knowledge import Incident
 from midas_devops.state import Json
 
@@ -17,9 +18,9 @@ def report(step: Step) -> Json:
     """Settle the status, remember a resolved failure, and tell the tracker."""
     status = final_status(step)
     summary = _summary(step, status)
-    if status in SAFE:
+    if status in SAFE or (status is RunStatus.SUCCEEDED and step.attempts("retries")):
         _remember(step, status)
-    _tell_tracker(step, status, summary)
+    tell_ended(step, status, summary)
     body = {
         "run_id": step.run_id,
         "status": status,
@@ -83,6 +84,8 @@ def _summary(step: Step, status: RunStatus) -> str:
 
 
 def _remember(step: Step, status: RunStatus) -> None:
+    from midas_devops.knowledge.lessons import LESSON
+
     diagnosis = step.diagnosis
     if diagnosis is None:
         return
@@ -92,7 +95,7 @@ def _remember(step: Step, status: RunStatus) -> None:
         error=diagnosis.spans[0].text[:2000] if diagnosis.spans else diagnosis.summary,
         category=diagnosis.category,
         cause=diagnosis.causes[0] if diagnosis.causes else diagnosis.summary,
-        remedy=diagnosis.remedies[0] if diagnosis.remedies else "",
+        remedy=next((one for one in diagnosis.remedies if not one.startswith(LESSON)), ""),
         outcome=status,
     )
     try:
@@ -101,25 +104,6 @@ def _remember(step: Step, status: RunStatus) -> None:
             base.add_incident(incident)
     except MidasError as broken:
         step.say(f"the incident was not remembered: {broken.message}")
-
-
-def _tell_tracker(step: Step, status: RunStatus, summary: str) -> None:
-    tracker, number = step.ports.tracker, step.request.issue_number
-    if tracker is None or number is None:
-        return
-    lines = [f"**{step.request.operation}** on `{step.request.environment}`: **{status}**", "", summary]
-    diagnosis = step.diagnosis
-    if diagnosis and diagnosis.spans:
-        quoted = diagnosis.spans[0].text.replace("`", "'")
-        lines += ["", f"Diagnosis: {diagnosis.category}", "", "```text", quoted, "```"]
-    lines += ["", f"Run `{step.run_id}`"]
-    body = step.ports.redactor.text("\n".join(lines))
-    try:
-        url = tracker.add_issue_comment(number, body, marker=step.run_id)
-        step.audit("tracker told", issue=number, url=url)
-    except MidasError as away:
-        step.audit("tracker not told", issue=number, why=away.message)
-        step.say(f"the issue was not updated: {away.message}")
 
 
 def _degraded(step: Step) -> list[str]:

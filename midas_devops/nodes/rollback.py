@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind
 from midas_devops.domain.recovery import NOT_THE_VERSIONS_FAULT
-from midas_devops.errors import BlockedError
+from midas_devops.errors import BlockedError, ToolError
 from midas_devops.nodes.deploy import begun_deployment, deploy_outcome, finish_deployment
 from midas_devops.nodes.effects import once
 from midas_devops.nodes.step import Step
-from midas_devops.ports.deployer import Release
+from midas_devops.nodes.telling import tell_begun
+from midas_devops.ports.deployer import Deployer, Release
 from midas_devops.ports.ledger import BlockedVersion
 from midas_devops.state import Json
 
@@ -29,9 +30,11 @@ def rollback(step: Step) -> Json:
         version=recovery.to_version or recovery.to_commit[:12],
         commit=recovery.to_commit,
     )
-    _block_bad_version(step)
     step.hold_environment()
+    _refuse_foreign(step, deployer, recovery)
+    _block_bad_version(step)
     deployment_id = begun_deployment(step, release, "rollback")
+    tell_begun(step, release, deployment_id, "rollback")
     tried = step.attempts("rollbacks")
     outcome = once(
         step,
@@ -51,12 +54,34 @@ def rollback(step: Step) -> Json:
     )
 
 
+def _refuse_foreign(step: Step, deployer: Deployer, recovery: Recovery) -> None:
+    """While a person was asked, another run may have deployed: its version is not ours to take away."""
+    if not any(answer.get("kind") == "escalation" for answer in step.state.get("answers", [])):
+        return
+    try:
+        running = deployer.status()
+    except ToolError:
+        return  # what cannot be told is no reason to leave a bad version there
+    planned = step.plan
+    if running is None or running.commit in (planned.commit, planned.running, recovery.to_commit):
+        return
+    raise BlockedError(
+        f"{running.version or running.commit[:12]} runs on {planned.environment} since this was asked,"
+        " put there by somebody else: it is not rolled back",
+        hint=f"Look at it, and start over: midas-devops deploy {planned.environment} --rollback",
+        location=planned.environment,
+    )
+
+
 def _block_bad_version(step: Step) -> None:
     planned = step.plan
     outcome = step.outcome or Outcome(ok=False, stage="deploy", summary="failed")
     verification = step.verification
-    version_failed = not outcome.ok and outcome.code not in NOT_THE_VERSIONS_FAULT
-    if not version_failed and not (verification and verification.verdict == "failed"):
+    # Where a rollback by hand could not be carried out, the version it goes to proved itself before.
+    by_hand = step.release.rollback
+    version_failed = not outcome.ok and outcome.code not in NOT_THE_VERSIONS_FAULT and not by_hand
+    rejected = (step.recovery.reason if step.recovery else "") if _rejected(step) else ""
+    if not version_failed and not rejected and not (verification and verification.verdict == "failed"):
         return
     diagnosis = step.diagnosis
     version = planned.release.to_version if planned.release else planned.commit[:12]
@@ -65,9 +90,15 @@ def _block_bad_version(step: Step) -> None:
             environment=planned.environment,
             commit=planned.commit,
             version=version,
-            reason=diagnosis.summary if diagnosis else outcome.summary,
+            reason=rejected or (diagnosis.summary if diagnosis else outcome.summary),
             run_id=step.run_id,
             blocked_at=step.ports.clock(),
         )
     )
     step.audit("version blocked", rule="11", environment=planned.environment, version=version)
+
+
+def _rejected(step: Step) -> bool:
+    """Whether a person, asked about an inconclusive verification, decided against the version."""
+    answers = step.state.get("answers") or [{}]
+    return answers[-1].get("leads_to") == "rollback" and answers[-1].get("decision") == "reject"

@@ -14,7 +14,7 @@ from midas_devops.domain.base import Value
 from midas_devops.domain.changes import ChangePlan, Pending
 from midas_devops.domain.evidence import Diagnosis
 from midas_devops.domain.gates import GateReport
-from midas_devops.domain.outcome import Outcome, Recovery, Verification
+from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind, Verification
 from midas_devops.domain.runs import (
     InfrastructureRequest,
     PipelineRequest,
@@ -23,7 +23,9 @@ from midas_devops.domain.runs import (
     parse_request,
 )
 from midas_devops.errors import BlockedError, ToolError, UsageError
+from midas_devops.outbox import deliver
 from midas_devops.ports.bundle import Ports, RunEvent
+from midas_devops.ports.iac import IacEngine, PlanInputs
 from midas_devops.state import DevOpsState, Json
 
 AnyRequest = ReleaseRequest | InfrastructureRequest | PipelineRequest
@@ -57,6 +59,22 @@ class Step:
         if not isinstance(request, InfrastructureRequest):
             raise UsageError(f"{self.node} serves infrastructure, not {request.operation}")
         return request
+
+    @property
+    def engine(self) -> IacEngine:
+        """The engine of this request's configuration, with what the request gives it.
+
+        A revert returns to all of an earlier configuration, not to the part that was asked for.
+        """
+        request, recovery = self.infrastructure, self.recovery
+        reverting = recovery is not None and recovery.kind is RecoveryKind.REVERT
+        engine = self.ports.engine(request.environment, request.config)
+        inputs = PlanInputs(
+            variables=request.variables,
+            var_files=request.var_files,
+            targets=() if reverting else request.targets,
+        )
+        return engine if inputs == PlanInputs() else engine.given(inputs)
 
     @property
     def environment(self) -> Environment:
@@ -179,6 +197,8 @@ def as_step(name: str, body: Body, ports: Ports, policy: Settings, *, writes: bo
 
 
 def _record(step: Step, update: Json) -> None:
+    from midas_devops.nodes import telling  # which is written for steps
+
     record = {**step.state, **update}
     ended = step.node == "report"
     if ended:
@@ -188,10 +208,13 @@ def _record(step: Step, update: Json) -> None:
     step.ports.ledger.audit(
         step.run_id, "midas-devops", step.node, data={"what": update["timeline"][-1]["what"]}
     )
-    step.ports.ledger.save_run(step.run_id, status, record, ended)
     waits = status is RunStatus.AWAITING_APPROVAL and step.node in _BEFORE_A_PERSON
+    if waits:
+        telling.tell_waiting(step, update)
+    step.ports.ledger.save_run(step.run_id, status, record, ended)
     if ended or waits:
         step.ports.leases.release_all(step.run_id)
+        deliver(step.ports)
 
 
 _BEFORE_A_PERSON = frozenset({"gate_check", "record_review", "diagnose"})

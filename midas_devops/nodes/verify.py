@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from midas_devops.domain.changes import ChangePlan
 from midas_devops.domain.outcome import RecoveryKind, Verification, VerificationVerdict
 from midas_devops.domain.runs import Operation
+from midas_devops.domain.verification_rule import CheckOutcome, verification_of
 from midas_devops.errors import ToolError
+from midas_devops.nodes.plan_release import DEPLOYMENTS_LOOKED_AT
 from midas_devops.nodes.step import Step
+from midas_devops.ports.deployer import Release
+from midas_devops.ports.ledger import Deployment
 from midas_devops.state import Json
 
 _PASSED, _FAILED = VerificationVerdict.PASSED, VerificationVerdict.FAILED
@@ -29,43 +35,84 @@ def _verify_release(step: Step, planned: ChangePlan) -> Json:
     recovery = step.recovery
     rolled_back = recovery is not None and recovery.kind is RecoveryKind.ROLLBACK and recovery.ok
     expected = recovery.to_commit if recovery and rolled_back else planned.commit
-    verification = _look(step, planned.environment, expected)
-    deployment_id = int(step.state.get("deployment_id") or 0) or _deployment_of(step, planned)
-    if deployment_id:
-        verdict = {_PASSED: True, _FAILED: False}.get(verification.verdict)
-        step.ports.ledger.set_verified(deployment_id, verdict, step.ports.clock())
+    version = (recovery.to_version if recovery and rolled_back else "") or step.release.version
+    deployed_now = bool(step.state.get("deployment_id"))
+    deployment = _deployment(step, planned)
+    before = bool(not deployed_now and deployment and deployment.verified)
+    outcomes = _look(step, planned.environment, expected, version, deployed_now)
+    verification = verification_of(list(outcomes), verified_before=before)
+    if deployment is not None:
+        _settle(step, deployment, verification.verdict, before)
     step.audit("verified", rule="11", verdict=verification.verdict, commit=expected)
-    return step.result(verification.summary, verification=verification, deployment_id=deployment_id)
+    return step.result(
+        verification.summary,
+        verification=verification,
+        deployment_id=deployment.deployment_id if deployment else 0,
+    )
 
 
-def _look(step: Step, environment: str, expected: str) -> Verification:
+def _settle(step: Step, deployment: Deployment, verdict: VerificationVerdict, before: bool) -> None:
+    """Put the verdict on record. In doubt an earlier one stays; one that is confirmed keeps its time."""
+    if before and verdict is not _FAILED:
+        return
+    known = {_PASSED: True, _FAILED: False}.get(verdict)
+    step.ports.ledger.set_verified(deployment.deployment_id, known, step.ports.clock())
+
+
+def _look(
+    step: Step, environment: str, expected: str, version: str, deployed_now: bool
+) -> Iterator[CheckOutcome]:
     deployer = step.ports.deployer(environment)
     try:
         running = deployer.status()
     except ToolError as unknown:
-        return Verification(verdict=_ERRORED, summary=f"cannot tell what runs: {unknown.message}")
+        yield CheckOutcome(
+            what="what runs", verdict=_ERRORED, detail=f"cannot tell what runs: {unknown.message}"
+        )
+        return
     if running is None or running.commit != expected:
         found = running.commit[:12] if running else "nothing"
-        return Verification(verdict=_FAILED, summary=f"{expected[:12]} should run, {found} does")
+        yield CheckOutcome(
+            what="what runs", verdict=_FAILED, detail=f"{expected[:12]} should run, {found} does"
+        )
+        return
+    yield CheckOutcome(what="what runs", verdict=_PASSED, detail=f"runs {expected[:12]}")
+    verifier = step.ports.verifier(environment)
     reading = deployer.health(step.say)
-    checks = (f"runs {expected[:12]}", reading.detail)
-    if reading.healthy is None:
-        return Verification(verdict=_INCONCLUSIVE, summary=reading.detail, checks=checks)
-    verdict = _PASSED if reading.healthy else _FAILED
-    return Verification(verdict=verdict, summary=reading.detail, checks=checks)
+    if reading.healthy is not None or verifier is None or reading.attempts or _asks_health(step):
+        verdict = _INCONCLUSIVE if reading.healthy is None else _PASSED if reading.healthy else _FAILED
+        yield CheckOutcome(what="health", verdict=verdict, detail=reading.detail, flapping=reading.flapping)
+    if verifier is None:
+        return
+    release = Release(run_id=step.run_id, environment=environment, version=version, commit=expected)
+    try:
+        yield from verifier.check(release, deployer.url(), deployer.logs, step.say, deployed_now=deployed_now)
+    except ToolError as broken:
+        yield CheckOutcome(what="checks", verdict=_ERRORED, detail=broken.message)
 
 
-def _deployment_of(step: Step, planned: ChangePlan) -> int:
-    for earlier in step.ports.ledger.deployments(planned.environment):
-        if earlier.commit == planned.commit:
-            return earlier.deployment_id
-    return 0
+def _asks_health(step: Step) -> bool:
+    """Whether a health check is configured at all: one that is cannot be left out."""
+    deploy = step.environment.deploy
+    return deploy is not None and bool(deploy.health.path or deploy.health.url)
+
+
+def _deployment(step: Step, planned: ChangePlan) -> Deployment | None:
+    known = step.ports.ledger.deployments(planned.environment, limit=DEPLOYMENTS_LOOKED_AT)
+    wanted = int(step.state.get("deployment_id") or 0)
+    return next(
+        (d for d in known if (d.deployment_id == wanted if wanted else d.commit == planned.commit)), None
+    )
 
 
 def _verify_infrastructure(step: Step, planned: ChangePlan) -> Json:
     engine = step.ports.engine(planned.environment, planned.config)
     outcome = step.outcome
-    state = engine.state_identity()
+    try:
+        state = engine.state_identity()
+    except ToolError as unknown:
+        verification = Verification(verdict=_ERRORED, summary=unknown.message)
+        return step.result(verification.summary, verification=verification)
     if outcome and outcome.changed_anything and state.serial <= planned.state.serial:
         verification = Verification(
             verdict=_INCONCLUSIVE, summary="the engine reported success, but its state did not move"

@@ -11,8 +11,10 @@ from midas_devops.pipelines import groovy
 from midas_devops.pipelines.missing import jenkins_missing, workflow_missing
 from midas_devops.pipelines.plan import WORKFLOW
 from midas_devops.pipelines.tree import Tree
+from midas_devops.ports.pipeline import HostConfig
 
 _SECRET = re.compile(r"secrets\.([A-Za-z_]\w*)|secrets\[\s*'([A-Za-z_]\w*)'\s*\]")
+_VARIABLE = re.compile(r"\bvars\.([A-Za-z_]\w*)|\bvars\[\s*'([A-Za-z_]\w*)'\s*\]")
 _CREDENTIAL = re.compile(r"""credentialsId:\s*['"]([^'"]+)['"]|credentials\(\s*['"]([^'"]+)['"]""")
 _TRIGGERS = frozenset({"cron", "pollSCM", "upstream", "githubPush"})
 
@@ -39,6 +41,8 @@ class WorkflowDescription(Value):
     jobs: tuple[JobDescription, ...] = ()
     secrets: tuple[str, ...] = ()
     """Names only."""
+    variables: tuple[str, ...] = ()
+    """Names of the host's configuration variables."""
     permissions: dict[str, str] | str | None = None
     """None: nothing is said, so the repository's default holds."""
     problem: str = ""
@@ -50,6 +54,10 @@ class PipelineConfig(Value):
 
     workflows: tuple[WorkflowDescription, ...] = ()
     missing: tuple[str, ...] = ()
+    host: HostConfig | None = None
+    """None: no host is configured, or it could not be asked."""
+    host_problem: str = ""
+    """Why the host's part is not there."""
 
 
 def describe(tree: Tree, redact: Callable[[str], str] = str) -> PipelineConfig:
@@ -91,6 +99,7 @@ def _workflow(path: str, text: str) -> WorkflowDescription:
         triggers=_trigger_names(triggers),
         jobs=tuple(_job(key, job) for key, job in jobs.items()),
         secrets=_names(_SECRET, text),
+        variables=_names(_VARIABLE, text),
         permissions=_permissions(read),
         missing=tuple(workflow_missing(read, jobs, _trigger_names(triggers), text)),
     )

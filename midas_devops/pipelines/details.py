@@ -21,6 +21,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/*-]{0,199}")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:@-]{0,254}")
 _RUNNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PAIR = re.compile(r"[1-9]\d{0,4}:[1-9]\d{0,4}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TAG = re.compile(r"v\d{1,9}(\.\d{1,9}){0,2}")
 _VALUE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029]{0,500}")
 
 
@@ -51,6 +54,7 @@ Branch = Annotated[str, _matching(_BRANCH, "branch name")]
 Image = Annotated[str, _matching(_IMAGE, "container image")]
 Runner = Annotated[str, _matching(_RUNNER, "runner label")]
 Command = Annotated[str, AfterValidator(_command)]
+PortPair = Annotated[str, _matching(_PAIR, "pair of ports, host:container")]
 PlainValue = Annotated[str, _matching(_VALUE, "one line of text")]
 
 
@@ -62,7 +66,8 @@ class ServiceDetails(_Details):
     """A container that the tests need beside them."""
 
     image: Image
-    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)] | PortPair, ...] = ()
+    """A number, or ``host:container`` where they differ."""
     env: dict[Variable, PlainValue] = {}
     throwaway: tuple[Variable, ...] = ()
     """Variables that get the value ``throwaway``: passwords of a container that lives for one job."""
@@ -78,6 +83,13 @@ class DeployDetails(_Details):
     """Only pushes to it deploy. Default: the first of ``branches``."""
     pass_env: tuple[Variable, ...] = ()
     """Names of the platform's secrets that the deploy step gets as environment variables."""
+
+
+class PinDetails(_Details):
+    """A release of an action, at its commit."""
+
+    sha: Annotated[str, _matching(_COMMIT, "full commit")]
+    version: Annotated[str, _matching(_TAG, "version such as v5.0.1")]
 
 
 class PipelineDetails(_Details):
@@ -97,6 +109,8 @@ class PipelineDetails(_Details):
     environments: tuple[DeployDetails, ...] = ()
     timeout_minutes: Annotated[int, Field(ge=1, le=360)] = 20
     scan: bool = True
+    pins: dict[str, PinDetails] = {}
+    """Actions at other releases than the shipped ones: what ``--refresh-pins`` resolved."""
     deployer_install: Command | None = None
     """How the deploy job gets ``midas-devops``. Default: pip, at the version that wrote the pipeline."""
 
@@ -149,7 +163,11 @@ def _no_repeats(details: PipelineDetails) -> None:
             )
 
 
-_MODELS: dict[str, type[BaseModel]] = {"services": ServiceDetails, "environments": DeployDetails}
+_MODELS: dict[str, type[BaseModel]] = {
+    "services": ServiceDetails,
+    "environments": DeployDetails,
+    "pins": PinDetails,
+}
 
 
 def _problem(item: dict[str, object]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from midas_devops.pipelines.detect_python import (
     workspace_members,
 )
 from midas_devops.pipelines.findings import Component, Detected, Finding, Repository
+from midas_devops.pipelines.services import Composed
 from midas_devops.pipelines.tree import Tree, among_tests, below, folder_of, interesting, within, writable
 
 Rules = Callable[[Tree, str, tuple[str, ...]], Detected | None]
@@ -28,7 +29,6 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], Rules], ...] = (
 )
 _DOCKERFILE = re.compile(r"(^|/)(Dockerfile|Containerfile)$")
 _ROOT_MODULE = re.compile(r'^\s*(?:terraform\s*\{|provider\s+")', re.MULTILINE)
-_IMAGE = re.compile(r"""^\s+image:\s*["']?([\w./:@-]+)""", re.MULTILINE)
 
 
 def detect(tree: Tree) -> Repository:
@@ -54,13 +54,15 @@ def detect(tree: Tree) -> Repository:
     terraform, terraform_findings = _terraform(tree, paths)
     findings = [finding for detected in found for finding in detected.findings]
     findings += [Finding(what="container", value="docker build", file=path) for path in dockerfiles]
-    findings += [*terraform_findings, *_compose(tree, paths)]
+    composed = Composed(tree, paths)
+    findings += [*terraform_findings, *composed.findings]
     return Repository(
         components=_named(found),
         dockerfiles=dockerfiles,
         terraform=terraform,
+        services=composed.services,
         findings=tuple(findings),
-        notes=(*notes, *(note for detected in found for note in detected.notes)),
+        notes=(*notes, *(note for detected in found for note in detected.notes), *composed.notes),
     )
 
 
@@ -122,13 +124,3 @@ def _terraform(tree: Tree, paths: tuple[str, ...]) -> tuple[tuple[str, ...], lis
         plain = [p for p in paths if p.endswith("main.tf") and "modules" not in folder_of(p).split("/")]
         found = {folder_of(path): path for path in plain if writable(folder_of(path))}
     return tuple(found), [Finding(what="terraform", value=f, file=p) for f, p in found.items()]
-
-
-def _compose(tree: Tree, paths: tuple[str, ...]) -> list[Finding]:
-    names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-    return [
-        Finding(what="service image", value=image, file=path)
-        for path in paths
-        if path.split("/")[-1] in names
-        for image in _IMAGE.findall(tree.read(path))
-    ]

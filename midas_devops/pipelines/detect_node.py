@@ -42,6 +42,10 @@ def detect_node(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | 
         if name in scripts
     ]
     test, reports, notes = _test(tool, package, scripts, manifest)
+    berry = tool == "yarn" and (
+        within(folder, ".yarnrc.yml") in inside
+        or re.match(r"yarn@[2-9]", str(package.get("packageManager", ""))) is not None
+    )
     if test:
         findings.append(Finding(what="tests", value=scripts["test"], file=manifest))
     return Detected(
@@ -52,7 +56,8 @@ def detect_node(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | 
             tool=tool,
             versions=(version,),
             lock_file=lock,
-            install=_install(tool, lock, package, within(folder, ".yarnrc.yml") in inside),
+            install=_install(tool, lock, berry=berry),
+            corepack=berry,
             lint=lint,
             build=build,
             test=test,
@@ -102,11 +107,11 @@ def _version(tree: Tree, package: dict[str, Any], folder: str, inside: tuple[str
     return DEFAULT_NODE, ""
 
 
-def _install(tool: Tool, lock: str, package: dict[str, Any], berry: bool) -> tuple[str, ...]:
+def _install(tool: Tool, lock: str, *, berry: bool) -> tuple[str, ...]:
+    """``berry``: yarn 2 and later, which the repository brings and corepack finds."""
     if tool == "pnpm":
         return ("pnpm install --frozen-lockfile" if lock else "pnpm install",)
     if tool == "yarn":
-        berry = berry or re.match(r"yarn@[2-9]", str(package.get("packageManager", ""))) is not None
         frozen = (" --immutable" if berry else " --frozen-lockfile") if lock else ""
         return (*(("corepack enable",) if berry else ()), f"yarn install{frozen}")
     return ("npm ci" if lock else "npm install",)
@@ -143,15 +148,15 @@ def _reporting(runner: str, script: str, plain: str, tool: Tool, needed: dict[st
     separator = " --" if tool == "npm" else ""
     if runner == "vitest":
         once = "" if re.search(r"vitest\s+run|--run", script) else " --run"
-        reporters = "--reporter=default --reporter=junit --outputFile.junit={junit}"
+        reporters = '--reporter=default --reporter=junit --outputFile.junit="{junit}"'
         return f"{plain}{separator}{once} {reporters}"
     if runner == "node --test":
         # The runner reads options before the files only; Node's own variable carries them into the script.
         options = "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit"
         return f'NODE_OPTIONS="{options} --test-reporter-destination={{junit}}" {plain}'
     if runner == "mocha":
-        return f"{plain}{separator} --reporter xunit --reporter-option output={{junit}}"
+        return f'{plain}{separator} --reporter xunit --reporter-option output="{{junit}}"'
     if runner == "jest" and "jest-junit" in needed:
         reporters = "--reporters=default --reporters=jest-junit"
-        return f"JEST_JUNIT_OUTPUT_FILE={{junit}} {plain}{separator} {reporters}"
+        return f'JEST_JUNIT_OUTPUT_FILE="{{junit}}" {plain}{separator} {reporters}'
     return ""

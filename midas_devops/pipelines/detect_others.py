@@ -108,16 +108,18 @@ def detect_java(tree: Tree, folder: str, inside: tuple[str, ...]) -> Detected | 
     """Maven or Gradle. The wrapper of the repository is used where it has one."""
     pom = within(folder, "pom.xml")
     gradle = next((p for n in ("build.gradle.kts", "build.gradle") if (p := within(folder, n)) in inside), "")
-    if pom in inside:
-        manifest, version = pom, _MAVEN_JAVA.search(tree.read(pom))
-    elif gradle:
-        manifest, version = gradle, _GRADLE_JAVA.search(tree.read(gradle))
-    else:
+    maven = pom in inside
+    if not maven and not gradle:
         return None
-    maven = manifest == pom
+    manifest = pom if maven else gradle
+    builds = [p for p in inside if p.split("/")[-1] in ("build.gradle.kts", "build.gradle", "pom.xml")]
+    rule = _MAVEN_JAVA if maven else _GRADLE_JAVA
+    # The root often names none and leaves it to the modules.
+    named = ((rule.search(tree.read(p)), p) for p in (manifest, *builds))
+    version, version_file = next(((v, p) for v, p in named if v), (None, ""))
     findings = [Finding(what="java", value="maven" if maven else "gradle", file=manifest)]
     if version:
-        findings.append(Finding(what="java version", value=version.group(1), file=manifest))
+        findings.append(Finding(what="java version", value=version.group(1), file=version_file))
     tests = [
         path for path in inside if "/src/test/" in f"/{path}" and path.endswith((".java", ".kt", ".groovy"))
     ]

@@ -131,7 +131,8 @@ class _Reader:
         extra = self._extra()
         if tool == "uv":
             locked = " --locked" if self.has("uv.lock") else ""
-            command = f"uv sync{locked}" + (f" --extra {extra}" if extra else "")
+            every = " --all-packages" if workspace_members(self._tree, self._folder) else ""
+            command = f"uv sync{locked}{every}" + (f" --extra {extra}" if extra else "")
             missing = [name for name in needs if name not in self._dependencies()]
             return (command, *((f"uv pip install {' '.join(missing)}",) if missing else ()))
         if tool == "poetry":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from midas_devops.domain.base import Value
+from midas_devops.pipelines.details import ServiceDetails
 
 Language = Literal["python", "node", "go", "rust", "java"]
 Tool = Literal["pip", "uv", "poetry", "npm", "pnpm", "yarn", "go", "cargo", "maven", "gradle"]
@@ -33,6 +34,8 @@ class Component(Value):
     version_file: str = ""
     lock_file: str = ""
     """What the cache depends on."""
+    corepack: bool = False
+    """Whether Node finds the tool itself only after ``corepack enable``."""
     install: tuple[str, ...] = ()
     lint: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
@@ -51,6 +54,8 @@ class Repository(Value):
     dockerfiles: tuple[str, ...] = ()
     terraform: tuple[str, ...] = ()
     """Folders of root modules."""
+    services: dict[str, ServiceDetails] = {}
+    """Containers that the repository's compose file starts from a published image."""
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should know: missing tests, reports that cannot be written."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 
 from midas_devops.domain.base import Value
 from midas_devops.pipelines.details import ServiceDetails
 from midas_devops.pipelines.findings import Component
-from midas_devops.pipelines.pins import DEFAULT_PNPM, DEFAULT_PYTHON, DEFAULT_RUNNER
+from midas_devops.pipelines.pins import DEFAULT_PNPM, DEFAULT_PYTHON, DEFAULT_RUNNER, Pin, action
 from midas_devops.pipelines.rendering import render
 from midas_devops.pipelines.tree import Tree, folder_of, within
 from midas_devops.pipelines.wanted import Wanted, report_path
@@ -37,6 +38,7 @@ class _Job(Value):
     version: str
     version_file: str
     lock: str
+    cache: bool
     package: str
     target: str
     pnpm: str
@@ -80,12 +82,13 @@ def render_workflow(wanted: Wanted, tree: Tree) -> str:
     first += ["scan"] if wanted.scans else []
     return render(
         "github/workflow.yml.j2",
+        action=partial(action, pins={name: Pin(p.sha, p.version) for name, p in details.pins.items()}),
         branches=details.branches,
         runner=details.runner or DEFAULT_RUNNER,
         timeout=details.timeout_minutes,
         caches=wanted.caches,
         components=jobs,
-        services=[_service(name, service) for name, service in details.services.items()],
+        services=[_service(name, service) for name, service in wanted.services.items()],
         images=images,
         terraform=wanted.repository.terraform,
         scans=[
@@ -116,6 +119,8 @@ def _job(wanted: Wanted, component: Component, tree: Tree) -> _Job:
         version=version,
         version_file=component.version_file,
         lock=component.lock_file,
+        # The cache asks the tool where it keeps things, before corepack could bring the right one.
+        cache=bool(component.lock_file) and wanted.caches and not component.corepack,
         package=package,
         target=within(component.folder, "target"),
         pnpm="" if re.search(r'"packageManager"\s*:\s*"pnpm@', manager) else DEFAULT_PNPM,
@@ -177,7 +182,7 @@ def _service(name: str, service: ServiceDetails) -> _Service:
         name=name,
         image=service.image,
         env=service.env | dict.fromkeys(service.throwaway, "throwaway"),
-        ports=tuple(f"{port}:{port}" for port in service.ports),
+        ports=tuple(str(port) if ":" in str(port) else f"{port}:{port}" for port in service.ports),
         options=options,
     )
 

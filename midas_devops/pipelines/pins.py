@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -33,6 +35,7 @@ TOOLS: dict[str, str] = {
     "checkov": "3.2.470",
     "poetry": "2.1.4",
     "gotestsum": "v1.13.0",
+    "junitparser": "5.0.3",
     "midas-devops": "0.1.0",
 }
 
@@ -43,7 +46,23 @@ DEFAULT_PNPM = "10"
 DEFAULT_RUNNER = "ubuntu-24.04"
 
 
-def action(name: str) -> str:
+def action(name: str, pins: Mapping[str, Pin] = ACTIONS) -> str:
     """``owner/name@commit # version``, as it stands behind ``uses:``. Raises ``KeyError``."""
-    pin = ACTIONS[name]
+    pin = pins.get(name) or ACTIONS[name]
     return f"{name}@{pin.sha} # {pin.version}"
+
+
+def newest(name: str, tags: Iterable[str]) -> str:
+    """The newest release that the templates still fit: of the major version in the table, never an older one.
+
+    Raises ``KeyError`` for an action that is not in the table.
+    """
+    shipped = _version(ACTIONS[name].version)
+    fitting = [tag for tag in tags if (found := _version(tag)) and found[0] == shipped[0] and found > shipped]
+    return max(fitting, key=_version, default=ACTIONS[name].version)
+
+
+def _version(tag: str) -> tuple[int, ...]:
+    """Of a whole version, ``v5.0.1``; empty for anything else: a branch, a moving ``v5``, a pre-release."""
+    found = re.fullmatch(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})", tag)
+    return tuple(map(int, found.groups())) if found else ()

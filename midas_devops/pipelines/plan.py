@@ -22,6 +22,13 @@ WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 
 def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> PipelineProposal:
     """Detect, render, validate. Raises ``UsageError``, ``ToolError``, ``MissingExtraError``."""
+    draft = draft_pipeline(repository, tree, given)
+    passed = tuple(line for file in draft.files for line in validate(draft.platform, file.path, file.text))
+    return draft.model_copy(update={"reasons": (*draft.reasons, *passed)})
+
+
+def draft_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> PipelineProposal:
+    """Detect and render: what no validator has seen yet, and nobody else may. Raises ``UsageError``."""
     details = parse_details(given)
     found = detect(tree)
     wanted = settle(found, details)
@@ -33,7 +40,6 @@ def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> P
     else:
         path, same = github_actions.FILE, github_actions.SAME
         text = github_actions.render_workflow(wanted, tree)
-    validated = validate(details.platform, path, text)
     standing = next((name for name in same if name in tree.paths()), "")
     reasons = [
         *_standing(tree, path, standing, text),
@@ -45,7 +51,7 @@ def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> P
         repository=repository,
         platform=details.platform,
         files=(PipelineFile(path=path, text=text, exists=bool(standing)),),
-        reasons=(*reasons, *validated),
+        reasons=tuple(reasons),
     )
 
 
@@ -87,9 +93,7 @@ def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
     reasons += _gate_paths(settings)
     if not wanted.caches and wanted.details.platform == "github-actions":
         reasons.append("no caches: what a pull request puts into one could reach a release branch")
-    images = [f"{f.value} ({f.file})" for f in wanted.repository.findings if f.what == "service image"]
-    if images and not wanted.details.services and wanted.details.platform == "github-actions":
-        reasons.append(f"the tests get no service; name them in services if they need {', '.join(images)}")
+    reasons += _services(wanted)
     if wanted.environments:
         reasons.append(
             "deploys keep their ledger in storage.url of midas.toml: a runner's disk forgets it, so give it"
@@ -101,6 +105,24 @@ def _choices(wanted: Wanted, settings: dict[str, object]) -> list[str]:
             )
     elif isinstance(environments := settings.get("environments"), dict) and environments:
         reasons.append(f"nothing is deployed; name environments to deploy: {', '.join(environments)}")
+    return reasons
+
+
+def _services(wanted: Wanted) -> list[str]:
+    """What stands beside the tests; their passwords are ``throwaway``, whatever the file says."""
+    if not wanted.components:
+        return []
+    if wanted.details.platform == "jenkins":
+        needed = ", ".join(f"{name} ({one.image})" for name, one in wanted.services.items())
+        return [f"the agent has to offer what the compose file starts: {needed}"] if needed else []
+    reasons = [
+        f"{name}: {one.image} is started beside the tests"
+        + (f"; {', '.join(one.throwaway)} is 'throwaway' there" if one.throwaway else "")
+        for name, one in wanted.services.items()
+    ]
+    images = [f"{f.value} ({f.file})" for f in wanted.repository.findings if f.what == "service image"]
+    if images and not wanted.services:
+        reasons.append(f"the tests get no service; name them in services if they need {', '.join(images)}")
     return reasons
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from midas_devops.pipelines.pins import action
+from midas_devops.pipelines.pins import TOOLS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,7 +45,7 @@ def _environment() -> Environment:
     environment.filters.update(
         scalar=scalar, quoted=quoted, flow=flow, groovy=groovy, block=block, script=script
     )
-    environment.globals["action"] = action
+    environment.globals["tools"] = TOOLS
     return environment
 
 

@@ -28,7 +28,7 @@ class Tree(Protocol):
 
 
 class FolderTree:
-    """A folder as it stands, without hidden folders but ``.github`` and without installed packages."""
+    """A folder as it stands, without hidden folders (but ``.github``), installed packages and links."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -53,7 +53,7 @@ class FolderTree:
                 name for name in inner if name not in _SKIPPED and (name[0] != "." or name == ".github")
             ]
             base = Path(folder).relative_to(self._root)
-            found += [(base / name).as_posix() for name in names]
+            found += [(base / name).as_posix() for name in names if not (Path(folder) / name).is_symlink()]
         return found
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,7 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV"
 def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
     """Which validators passed, and which were not there. Raises ``ToolError``, ``MissingExtraError``."""
     if platform == "jenkins":
-        _refuse(path, "the structural check", groovy.problems(text))
-        if importlib.util.find_spec("groovy_parser") is None:
-            checked = (
-                f"{path}: checked for balanced blocks and known sections; no Groovy parser is installed,"
-            )
-            return (f"{checked} so its Groovy was not parsed (pip install 'midas-devops[{EXTRA}]')",)
-        _refuse(path, "the Groovy parser", _groovy_problems(text))
-        return (f"{path}: has the blocks and sections of a declarative pipeline and parses as Groovy 3",)
+        return (_validate_jenkinsfile(path, text),)
     checker, zizmor = required_validators()
     with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
         file = Path(folder) / ".github" / "workflows" / Path(path).name
@@ -42,7 +37,7 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
         _refuse(path, "zizmor", security_problems(zizmor, file))
         actionlint = shutil.which("actionlint")
         if actionlint:
-            _refuse(path, "actionlint", _lint_problems(actionlint, file))
+            _refuse(path, "actionlint", lint_problems(actionlint, file))
     passed = f"{path}: passes the GitHub workflow schema and zizmor (no finding at medium or above)"
     return (
         f"{passed}, and actionlint"
@@ -51,13 +46,32 @@ def validate(platform: Platform, path: str, text: str) -> tuple[str, ...]:
     )
 
 
-def security_problems(zizmor: str, file: Path) -> list[str]:
+def _validate_jenkinsfile(path: str, text: str) -> str:
+    _refuse(path, "the structural check", groovy.problems(text))
+    said = f"{path}: has the blocks and sections of a declarative pipeline"
+    linter = shutil.which("npm-groovy-lint")
+    if linter:
+        with tempfile.TemporaryDirectory(prefix="midas-pipeline-") as folder:
+            file = Path(folder) / "Jenkinsfile"
+            file.write_text(text, encoding="utf-8")
+            _refuse(path, "npm-groovy-lint", groovy_lint_problems(linter, file))
+        return f"{said} and passes npm-groovy-lint (no error)"
+    if importlib.util.find_spec("groovy_parser") is None:
+        return (
+            f"{said}; no Groovy parser is installed, so its Groovy was not parsed"
+            f" (pip install 'midas-devops[{EXTRA}]')"
+        )
+    _refuse(path, "the Groovy parser", groovy_problems(text))
+    return f"{said} and parses as Groovy 3"
+
+
+def security_problems(zizmor: str, *files: Path) -> list[str]:
     """zizmor's findings of severity medium and above."""
     ended = _run(
         [
             zizmor,
             *("--offline", "--no-config", "--no-progress", "--no-exit-codes", "--quiet"),
-            *("--min-severity", "medium", "--format", "json", str(file)),
+            *("--min-severity", "medium", "--format", "json", *map(str, files)),
         ]
     )
     if ended.returncode != 0:
@@ -68,10 +82,14 @@ def security_problems(zizmor: str, file: Path) -> list[str]:
     ]
 
 
-def schema_problems(command: list[str], file: Path) -> list[str]:
+def schema_problems(command: list[str], *files: Path) -> list[str]:
     """Where a workflow leaves GitHub's schema."""
     ended = _run(
-        [*command, "--builtin-schema", "vendor.github-workflows", "--output-format", "json", str(file)]
+        [
+            *command,
+            *("--builtin-schema", "vendor.github-workflows", "--output-format", "json"),
+            *map(str, files),
+        ]
     )
     try:
         said: dict[str, Any] = json.loads(ended.stdout)
@@ -88,7 +106,9 @@ def validators_missing() -> list[str]:
     return [name for name, there in (("check-jsonschema", found), ("zizmor", _zizmor())) if not there]
 
 
-def _groovy_problems(text: str) -> list[str]:
+@lru_cache(maxsize=64)
+def groovy_problems(text: str) -> list[str]:
+    """Where a text leaves the grammar of Groovy 3. Takes seconds, so the answer is kept."""
     from groovy_parser.parser import parse_groovy_content
     from lark.exceptions import LarkError
 
@@ -112,16 +132,36 @@ def _zizmor() -> str:
     return shutil.which("zizmor", path=sysconfig.get_path("scripts")) or shutil.which("zizmor") or ""
 
 
-def _lint_problems(actionlint: str, file: Path) -> list[str]:
+def groovy_lint_problems(linter: str, *files: Path) -> list[str]:
+    """What npm-groovy-lint calls an error, by Groovy's own parser and CodeNarc; style is no error.
+
+    Without a server of its own that would outlive the call, and without a network.
+    """
+    ended = _run([linter, *("--noserver", "--failon", "error", "--output", "json"), *map(str, files)])
+    try:
+        said: dict[str, Any] = json.loads(ended.stdout[ended.stdout.index("{") :])
+    except ValueError:
+        return [f"it could not read the file: {_last(ended.stderr or ended.stdout)}"]
+    return [
+        f"line {found.get('line')}: {' '.join(str(found.get('msg', '')).split())[:200]}"
+        for file in said.get("files", {}).values()
+        for found in file.get("errors", ())
+        if found.get("severity") == "error"
+    ]
+
+
+def lint_problems(actionlint: str, *files: Path) -> list[str]:
+    """actionlint's findings, each with its line."""
     ended = _run(
         [
             actionlint,
             *("-no-color", "-oneline", "-shellcheck=", "-pyflakes="),
             # Only the owner of a self-hosted runner knows its labels.
-            *("-ignore", 'label ".+" is unknown', str(file)),
+            *("-ignore", 'label ".+" is unknown'),
+            *map(str, files),
         ]
     )
-    lines = [line.rpartition(f"{file.name}:")[2] for line in ended.stdout.splitlines() if line.strip()]
+    lines = [re.sub(r"^.*?\.ya?ml:", "", line) for line in ended.stdout.splitlines() if line.strip()]
     return lines or ([] if ended.returncode == 0 else [_last(ended.stderr)])
 
 

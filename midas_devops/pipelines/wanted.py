@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from midas_devops.domain.base import Value
 from midas_devops.errors import UsageError
-from midas_devops.pipelines.details import DeployDetails, PipelineDetails
+from midas_devops.nearest import did_you_mean
+from midas_devops.pipelines.details import DeployDetails, PipelineDetails, ServiceDetails
 from midas_devops.pipelines.findings import Component, Repository
-from midas_devops.pipelines.pins import TOOLS
+from midas_devops.pipelines.pins import ACTIONS, TOOLS
 from midas_devops.pipelines.tree import below
 
 MERGED = "junit.xml"
@@ -26,6 +27,8 @@ class Wanted(Value):
     details: PipelineDetails
     repository: Repository
     components: tuple[Component, ...]
+    services: dict[str, ServiceDetails]
+    """Beside the tests: those that the caller names, else those of the compose file."""
     scans: tuple[Scan, ...]
     merge: bool
     """Reports of several parts are merged into one before the deploy."""
@@ -61,6 +64,7 @@ def settle(repository: Repository, details: PipelineDetails) -> Wanted:
         details=details,
         repository=repository,
         components=components,
+        services=details.services if "services" in details.model_fields_set else repository.services,
         scans=_scans(repository) if details.scan else (),
         merge=bool(reporting) and not one_file,
         caches=not any("release" in branch.lower() for branch in details.branches),
@@ -103,6 +107,13 @@ def _with_versions(component: Component, details: PipelineDetails) -> Component:
 
 
 def _expressible(details: PipelineDetails) -> None:
+    for name in details.pins:
+        if name not in ACTIONS:
+            raise UsageError(
+                f"config_details pins '{name}', which no template uses",
+                hint=did_you_mean(name, ACTIONS) or f"Used: {', '.join(ACTIONS)}.",
+                location="config_details: pins",
+            )
     for environment in details.environments:
         branch = environment.branch or details.branches[0]
         if "*" in branch:
@@ -118,7 +129,7 @@ def _expressible(details: PipelineDetails) -> None:
                 location="config_details: environments",
             )
     if details.platform == "jenkins":
-        for key in ("python_versions", "node_versions", "services"):
+        for key in ("python_versions", "node_versions", "services", "pins"):
             if getattr(details, key):
                 raise UsageError(
                     f"a Jenkins pipeline on a labelled agent cannot choose {key}",

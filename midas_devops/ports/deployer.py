@@ -18,7 +18,15 @@ DeployErrorCode = Literal[
     "timed_out",
     "cancelled",
     "nothing_to_return_to",
+    "image_pull_failed",
+    "crash_loop",
+    "unschedulable",
+    "container_config",
+    "conflict",
+    "refused",
 ]
+"""Why a deploy failed. ``container_config``: a container cannot be made (a secret that is not there).
+``conflict``: somebody else owns what would be changed. ``refused``: the target did not take the change."""
 
 
 class Release(Value):
@@ -41,6 +49,8 @@ class Running(Value):
     """UTC, ISO 8601."""
     detail: str = ""
     """For a person: process id and port, revision…"""
+    unfinished: bool = False
+    """Whether a change of it was cut off and has something left to do: deploying it again ends it."""
 
 
 class DeployFailure(Value):
@@ -48,6 +58,15 @@ class DeployFailure(Value):
 
     code: DeployErrorCode
     message: str
+
+
+class DeployPlan(Value):
+    """What a deploy would do, found out without doing it."""
+
+    effects: tuple[str, ...] = ()
+    """The exact effects, in order."""
+    details: ArtifactRef | None = None
+    """What the target itself says would change (a private artifact); None when it cannot tell."""
 
 
 class DeployResult(Value):
@@ -68,10 +87,16 @@ class HealthReading(Value):
     detail: str
     attempts: int = 0
     elapsed_seconds: float = 0.0
+    flapping: bool = False
+    """It was not healthy in time, though some attempts passed."""
 
 
 class Deployer(Protocol):
     """Bound to one environment. Every method can be called again after a crash."""
+
+    def plan(self, release: Release) -> DeployPlan:
+        """What :meth:`deploy` would do. Changes nothing. Raises ``ToolError`` when that cannot be told."""
+        ...
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Put the release there. When it fails, what served before serves again if that was possible."""

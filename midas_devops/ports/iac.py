@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.base import Value
@@ -17,6 +17,8 @@ IacErrorCode = Literal[
     "invalid_configuration",
     "state_locked",
     "stale_plan",
+    "foreign_plan",
+    "workspace_missing",
     "plan_failed",
     "apply_failed",
     "cancelled",
@@ -39,6 +41,17 @@ class IacFailure(Value):
     log: ArtifactRef | None = None
 
 
+class PlanInputs(Value):
+    """What one request adds to its configuration, on top of what midas.toml gives it."""
+
+    variables: dict[str, str] = {}
+    """As the engine's ``-var`` takes them. Never a secret: those come from the environment."""
+    var_files: tuple[str, ...] = ()
+    """Relative to the project, in the order in which later ones win."""
+    targets: tuple[str, ...] = ()
+    """Addresses that the plan is limited to: an exception, and shown as one."""
+
+
 class PlanResult(Value):
     """A saved plan, or why there is none."""
 
@@ -51,11 +64,15 @@ class PlanResult(Value):
     """Managed resources whose actions are not no-op or read."""
     prior_addresses: tuple[str, ...] = ()
     """Managed resources of the prior state."""
+    dependents: tuple[str, ...] = ()
+    """Managed resources that stay, and are built on one that is destroyed; empty where that is not known."""
     outputs_changed: bool = False
     state: StateIdentity = StateIdentity()
     config_sha256: str = ""
     engine: str = ""
     """Name and version, for the report."""
+    targets: tuple[str, ...] = ()
+    """Addresses that this plan is limited to; empty for a plan of everything."""
 
 
 class ApplyResult(Value):
@@ -68,6 +85,10 @@ class ApplyResult(Value):
     failed: tuple[str, ...] = ()
     """Addresses whose operation errored."""
     tainted: tuple[str, ...] = ()
+    deposed: tuple[str, ...] = ()
+    """Objects that a replacement left over, as ``object_name`` writes them."""
+    orphans: tuple[str, ...] = ()
+    """Addresses whose creation was begun and not recorded: they may exist, and no state knows them."""
     not_begun: tuple[str, ...] = ()
     """Addresses of the plan that nothing was tried for."""
     outputs: dict[str, str] = {}
@@ -102,6 +123,18 @@ class DriftResult(Value):
         return bool(self.changes)
 
 
+class DraftResult(Value):
+    """What became of a drafted change in a copy of the configuration."""
+
+    failure: IacFailure | None = None
+    files: dict[str, str] = {}
+    """Its files, formatted."""
+    changes: tuple[ResourceChange, ...] = ()
+    prior_addresses: tuple[str, ...] = ()
+    plan_json: bytes = b""
+    """``show -json`` of its plan; may hold secrets, and is not kept."""
+
+
 class InFlight(Value):
     """An engine process that an earlier, dead process of ours started and that may still work."""
 
@@ -121,8 +154,12 @@ class IacEngine(Protocol):
         """Engine and version, ``terraform 1.15.2 (embedded)``. Reads nothing of the configuration."""
         ...
 
+    def given(self, inputs: PlanInputs) -> IacEngine:
+        """The same engine with a request's variables and targets. Raises ``UsageError`` for bad ones."""
+        ...
+
     def config_sha256(self) -> str:
-        """Content hash of the configuration folder as it stands, uncommitted edits included."""
+        """Content hash of the configuration folder as it stands, uncommitted edits and inputs included."""
         ...
 
     def state_identity(self) -> StateIdentity:
@@ -135,6 +172,18 @@ class IacEngine(Protocol):
 
     def plan(self, progress: Progress, *, destroy: bool = False, config_commit: str = "") -> PlanResult:
         """Plan and save. ``config_commit`` plans an earlier commit's configuration on today's state."""
+        ...
+
+    def adopt(self, plan_file: Path, progress: Progress) -> PlanResult:
+        """Take over a plan that somebody saved with the engine itself: copied, read and checked, not applied.
+
+        Refused as ``stale_plan``, or as ``foreign_plan`` when it is of another configuration, workspace or
+        engine version.
+        """
+        ...
+
+    def create_workspace(self, progress: Progress) -> bool:
+        """Make sure that the state's workspace is there; True when it was made. Raises ``ToolError``."""
         ...
 
     def drift(self, progress: Progress) -> DriftResult:
@@ -157,8 +206,25 @@ class IacEngine(Protocol):
         """Non-sensitive outputs of the current state, as text."""
         ...
 
+    def sensitive_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs of the current state that are marked as sensitive."""
+        ...
+
     def sensitive_values(self) -> Iterable[str]:
         """Values the engine marks as sensitive in the last plan and state, for the redactor only."""
+        ...
+
+
+@runtime_checkable
+class TriesDrafts(Protocol):
+    """An engine that can try a drafted change without touching the project."""
+
+    def resource_types(self) -> set[str]:
+        """Types of the managed resources in the last plan."""
+        ...
+
+    def try_draft(self, files: Mapping[str, str], progress: Progress) -> DraftResult:
+        """Format, validate and plan the configuration with these files (name → text) in a copy."""
         ...
 
 

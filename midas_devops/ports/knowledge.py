@@ -40,6 +40,8 @@ class AddReport(Value):
     unchanged: int
     skipped: tuple[str, ...] = ()
     """Files that could not be read as text, with the reason."""
+    missing: tuple[str, ...] = ()
+    """Paths and globs, as given, that stand for nothing: there is no such file, and none was known before."""
 
 
 class Incident(Value):

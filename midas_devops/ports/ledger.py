@@ -79,6 +79,32 @@ class Deployment(Value):
     verified_at: datetime | None = None
     url: str = ""
     detail: str = ""
+    committed_at: datetime | None = None
+    """When the commit was made, by its committer's clock; None where that is not known."""
+
+
+MessageState = Literal["waiting", "delivered", "given_up"]
+
+
+class Message(Value):
+    """One thing to be told to the tracker: queued first, delivered when the tracker can be reached."""
+
+    number: int = 0
+    key: str
+    """Its identity: the same key is queued once."""
+    run_id: str = ""
+    topic: str
+    """Messages of one topic are told in the order in which they were queued (an issue, a deployment)."""
+    kind: Literal["comment", "deployment", "commit_status"]
+    body: dict[str, Any]
+    state: MessageState = "waiting"
+    queued_at: datetime
+    attempts: int = 0
+    next_try_at: datetime
+    last_error: str = ""
+    delivered_at: datetime | None = None
+    receipt: str = ""
+    """Where it can be seen: a URL."""
 
 
 class BlockedVersion(Value):
@@ -207,7 +233,29 @@ class Ledger(Protocol):
         """Newest successful apply of a configuration, also of one without a commit."""
         ...
 
+    # what the tracker is to be told
+    def queue_message(self, message: Message) -> bool:
+        """Store it to be told. False when its key is there already, whatever became of it."""
+        ...
+
+    def messages(self, state: MessageState = "waiting", limit: int = 200) -> list[Message]:
+        """Of one state, in the order in which they were queued."""
+        ...
+
+    def message(self, key: str) -> Message | None: ...
+    def message_delivered(self, number: int, receipt: str, now: datetime) -> None:
+        """Store the receipt. Idempotent."""
+        ...
+
+    def message_not_delivered(self, number: int, why: str, next_try_at: datetime | None) -> None:
+        """Count the attempt; None gives the message up. Does nothing to one that was delivered."""
+        ...
+
     # audit (rule 14)
+    def audited(self, event: str, limit: int = 50) -> list[AuditEntry]:
+        """Entries of one event, newest first."""
+        ...
+
     def audit(
         self, run_id: str, actor: str, event: str, *, rule: str = "", data: dict[str, Any] | None = None
     ) -> None: ...

@@ -5,21 +5,14 @@ The seed's ``midas/architect/get_infrastructure_requirements``.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from midas_devops.domain.base import Value
+from midas_devops.domain.requirements import RequiredResource
 
-
-class RequiredResource(Value):
-    """One component that must be there."""
-
-    type: str
-    name: str = ""
-    attributes: dict[str, Any] = {}
-    reason: str = ""
+__all__ = ["InfrastructureRequirements", "RequiredResource"]
 
 
 class InfrastructureRequirements(Protocol):
-    """Empty when nobody asked for anything."""
+    """Empty when nobody asked for anything. Raises ``UnreadableError`` for what cannot be understood."""
 
     def get_infrastructure_requirements(self, environment: str) -> tuple[RequiredResource, ...]: ...

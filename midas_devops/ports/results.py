@@ -1,4 +1,4 @@
-"""TestResults and ScanResults: what was measured for a commit, before anybody judges it."""
+"""TestResults, ScanResults and CheckResults: what was measured for a commit, before anybody judges it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ class TestReading(Value):
     sha256: str = ""
 
 
+class Found(Value):
+    """Findings of one rule at one level in one file."""
+
+    rule: str
+    """Empty when the tool names none."""
+    file: str
+    level: str
+    count: int
+    example: str
+    """The first of them, as ``rule file:line message``."""
+
+
 class ScanReading(Value):
     """Counts of one or several scan reports."""
 
@@ -56,8 +68,37 @@ class ScanReading(Value):
     """SARIF levels: error, warning, note, none. Suppressed results are not counted."""
     findings: tuple[str, ...] = ()
     """The first 10, as ``rule file:line message``."""
+    found: tuple[Found, ...] = ()
+    """All that is counted, where the source tells the rules apart; empty where it does not."""
     incomplete: str = ""
     """Why the report does not tell everything, as a sentence; empty when it does."""
+    measured_at: datetime | None = None
+    """The oldest of several times."""
+    newest_at: datetime | None = None
+    """The newest of several times; None when there is but one."""
+    evidence: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+class Check(Value):
+    """One check of a commit, as its source concluded it."""
+
+    name: str
+    state: Literal["passed", "failed", "inconclusive", "errored", "skipped"]
+    detail: str = ""
+    """One sentence."""
+    url: str = ""
+
+
+class CheckReading(Value):
+    """All checks of one commit."""
+
+    failure: ReadFailure | None = None
+    commit: str = ""
+    bound_by: str = ""
+    checks: tuple[Check, ...] = ()
+    incomplete: str = ""
+    """Why these are not all of them, as a sentence; empty when they are."""
     measured_at: datetime | None = None
     """The oldest of several times."""
     newest_at: datetime | None = None
@@ -76,6 +117,12 @@ class ScanResults(Protocol):
     """Security scan results for a commit (the seed's ``midas/security/get_scan_results``)."""
 
     def read(self, commit: str) -> ScanReading: ...
+
+
+class CheckResults(Protocol):
+    """Checks of a commit: GitHub's, or what a program says."""
+
+    def read(self, commit: str) -> CheckReading: ...
 
 
 TestResults.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks of its name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ class Commit(Value):
     subject: str
     version: str = ""
     """The tag that was asked for, or a tag on it, or its short hash."""
+    committed_at: datetime | None = None
+    """By its committer's clock, UTC; None where that is not known."""
 
 
 class Between(Value):
@@ -25,7 +28,7 @@ class Between(Value):
     """``<short hash> <subject>``, newest first; at most 50."""
     commits_total: int
     files: tuple[str, ...]
-    """At most 200."""
+    """At most 5,000."""
     files_total: int
     is_older: bool
     """True when the target is an ancestor of the start."""

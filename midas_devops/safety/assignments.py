@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from midas_devops.safety.encodings import Interval
 from midas_devops.safety.secret_names import holds_secret
 
 _SHORTEST_BARE = 6
 """Characters that a value without quotes needs; shorter ones are ordinary words."""
-_WORDS = "passw|passphrase|pwd|secret|token|credential|key"
-_CANDIDATE = re.compile(_WORDS)
-_CANDIDATE_ANY_CASE = re.compile(_WORDS, re.IGNORECASE)
+_WORDS = ("passw", "passphrase", "pwd", "secret", "token", "credential", "key")
+# One search for each word: each begins with a plain character, and is several times faster than one for all.
+_CANDIDATES = tuple(map(re.compile, _WORDS))
+_CANDIDATE_ANY_CASE = re.compile("|".join(_WORDS), re.IGNORECASE)
 _NAME_BEFORE = re.compile(r"[\w.-]*\Z")
 _NAME_REACHES = 80
 
@@ -41,8 +43,9 @@ _NO_VALUE = re.compile(
 def find_assignments(text: str, lowered: str) -> Iterator[Interval]:
     """Where the assigned secrets stand. ``lowered`` is the text in lower case."""
     # Lower case of some letters is longer than the letter; then places in the two texts do not agree.
+    candidates: Iterator[re.Match[str]]
     if len(lowered) == len(text):
-        candidates = _CANDIDATE.finditer(lowered)
+        candidates = chain.from_iterable(word.finditer(lowered) for word in _CANDIDATES)
     else:
         candidates = _CANDIDATE_ANY_CASE.finditer(text)
     for candidate in candidates:

@@ -10,7 +10,7 @@ from midas_devops.config import Settings
 
 
 def withheld_names(settings: Settings) -> tuple[str, ...]:
-    """Variables that carry keys of ours: what ``[model]`` and ``[tracker]`` name.
+    """Variables that carry keys of ours: what ``[model]``, ``[tracker]`` and ``[jenkins]`` name.
 
     A tracker that is not used names nothing unless its ``token_env`` stands in the file.
     """
@@ -20,6 +20,8 @@ def withheld_names(settings: Settings) -> tuple[str, ...]:
     tracker = settings.tracker
     if tracker.using != "none" or "token_env" in tracker.model_fields_set:
         names.append(tracker.token_env)
+    if settings.jenkins is not None:
+        names.append(settings.jenkins.token_env)
     return tuple(name for name in names if name)
 
 

@@ -12,6 +12,7 @@ from midas_devops.safety.encodings import KnownValue
 from midas_devops.safety.environment import withheld_names
 from midas_devops.safety.key_blocks import KIND as PRIVATE_KEY
 from midas_devops.safety.key_blocks import KeyBlocks, find_key_blocks
+from midas_devops.safety.literals import Literals
 from midas_devops.safety.secret_names import (
     holds_secret,
     in_environment_holds_secret,
@@ -35,6 +36,7 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._needles: tuple[tuple[str, KnownValue], ...] = ()
+        self._literals: tuple[object, Literals] = (self._needles, Literals())
         self._values: set[str] = set()
 
     @classmethod
@@ -82,9 +84,19 @@ class Redactor:
 
     def _without_secrets(self, text: str, hidden: list[tuple[int, int, str]]) -> str:
         hidden.extend(find_shapes(text))
-        found = {known: None for needle, known in self._needles if needle in text}
+        needles = self._needles
+        present = self._present(needles, text)
+        found = {known: None for needle, known in needles if needle in present}
         hidden.extend((start, end, known.kind) for known in found for start, end in known.find(text))
         return _hide(text, hidden) if hidden else text
+
+    def _present(self, needles: tuple[tuple[str, KnownValue], ...], text: str) -> set[str]:
+        """Those needles that stand in the text. What to look for is made ready once for what was learned."""
+        made_for, literals = self._literals
+        if made_for is not needles:
+            literals = Literals(needle for needle, _ in needles)
+            self._literals = (needles, literals)
+        return literals.present(text)
 
     def json(self, value: Any) -> Any:
         """A copy of a JSON value without secrets: in any text, at any key of such a name, and in the keys."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from midas_devops.safety.assignments import find_assignments
 from midas_devops.safety.encodings import Interval
+from midas_devops.safety.literals import Literals
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,17 @@ SHAPES: tuple[Shape, ...] = (
         "AccountKey= SharedAccessKey= SharedAccessSignature=",
         r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=(?P<s>[^\s;\"'<>]{16,})",
     ),
-    _shape("azure_key", "==", r"(?<![A-Za-z0-9+/:-])[A-Za-z0-9+/]{86}==(?!=)"),
+    # Seen from its end, which is rare; from its beginning every word would be tried.
+    _shape("azure_key", "==", r"==(?!=)(?<=(?<![A-Za-z0-9+/:-])(?P<s>[A-Za-z0-9+/]{86}==))"),
     _shape("azure_sas", "sig=", r"(?<=[?&;])sig=(?P<s>[A-Za-z0-9%/+_=-]{32,})"),
     _shape("azure_client_secret", "Q~", r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])"),
     _shape("github_token", "ghp_ gho_ ghs_ ghu_ ghr_", _NOT_BEFORE + r"gh[posur]_[A-Za-z0-9]{16,255}"),
     _shape("github_token", "github_pat_", _NOT_BEFORE + r"github_pat_[A-Za-z0-9_]{16,255}"),
-    _shape("gitlab_token", "gl", _NOT_BEFORE + r"gl(?:pat|ptt|rt|dt|ft|soat|imt|agent|cbt|oas)-[\w-]{16,}"),
+    _shape(
+        "gitlab_token",
+        "glpat- glptt- glrt- gldt- glft- glsoat- glimt- glagent- glcbt- gloas-",
+        _NOT_BEFORE + r"gl(?:pat|ptt|rt|dt|ft|soat|imt|agent|cbt|oas)-[\w-]{16,}",
+    ),
     _shape(
         "slack_token", "xox xapp-", _NOT_BEFORE + r"(?:xox[a-z](?:\.xox[a-z])?-[\w-]{10,}|xapp-\d-[\w-]{10,})"
     ),
@@ -122,15 +128,16 @@ ANY_CASE_SHAPES: tuple[Shape, ...] = (
     _shape("cookie", "cookie:", r"(?i:\b(?:set-)?cookie):\s*(?P<s>[^\s=;]+=[^\n\"']{4,})"),
 )
 
-_EXACT = tuple((marker, shape) for shape in SHAPES for marker in shape.markers)
-_ANY_CASE = tuple((marker, shape) for shape in ANY_CASE_SHAPES for marker in shape.markers)
+_MARKERS = Literals(marker for shape in SHAPES for marker in shape.markers)
+_ANY_CASE_MARKERS = Literals(marker for shape in ANY_CASE_SHAPES for marker in shape.markers)
 
 
 def find_shapes(text: str) -> list[tuple[int, int, str]]:
     """Start, end and kind of everything that looks like a secret. Parts may overlap."""
     lowered = text.lower()
-    present = {shape: None for marker, shape in _EXACT if marker in text}
-    present.update({shape: None for marker, shape in _ANY_CASE if marker in lowered})
+    exact, any_case = _MARKERS.present(text), _ANY_CASE_MARKERS.present(lowered)
+    present = [shape for shape in SHAPES if not exact.isdisjoint(shape.markers)]
+    present += [shape for shape in ANY_CASE_SHAPES if not any_case.isdisjoint(shape.markers)]
     found = [(start, end, shape.kind) for shape in present for start, end in shape.find(text)]
     found.extend((start, end, "value") for start, end in find_assignments(text, lowered))
     return found

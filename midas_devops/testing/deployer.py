@@ -17,6 +17,7 @@ from midas_devops.ports.deployer import (
     Deployer,
     DeployErrorCode,
     DeployFailure,
+    DeployPlan,
     DeployResult,
     HealthReading,
     Release,
@@ -73,6 +74,7 @@ class DeployerConformance:
         assert result.failure is None
         assert result.serving is not None
         assert result.serving.commit == world.first.commit == world.answer()
+        assert not result.serving.unfinished
 
     def test_what_runs_is_found_by_a_later_process(self, world: DeployerWorld) -> None:
         world.deployer().deploy(world.first, _silent)
@@ -88,6 +90,16 @@ class DeployerConformance:
         assert result.serving is not None
         assert result.serving.commit == world.first.commit
         assert world.instance() == before
+
+    def test_a_plan_says_what_would_be_done_and_does_nothing(self, world: DeployerWorld) -> None:
+        world.deployer().deploy(world.first, _silent)
+        before = world.instance()
+        planned = world.deployer().plan(world.second)
+        assert planned.effects
+        assert all(line and "\n" not in line for line in planned.effects)
+        assert planned == world.deployer().plan(world.second)
+        assert planned.details is None or planned.details.private
+        assert (world.answer(), world.instance()) == (world.first.commit, before)
 
     def test_the_next_release_takes_over(self, world: DeployerWorld) -> None:
         world.deployer().deploy(world.first, _silent)
@@ -182,6 +194,10 @@ class FakeDeployer:
         self._environment = environment
         self._target = target
         self._artifacts = artifacts
+
+    def plan(self, release: Release) -> DeployPlan:
+        """One effect."""
+        return DeployPlan(effects=(f"deploy {release.version or release.commit[:12]}",))
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """What serves already stays; an unhealthy release leaves what served before."""

@@ -7,13 +7,14 @@ Subclass :class:`IacEngineConformance` in a test module and give it a ``subject`
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from midas_devops.domain.changes import StateIdentity
 from midas_devops.domain.guard import evaluate
 from midas_devops.domain.plan_document import read_plan
 from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.iac import ApplyResult, IacEngine, PlanResult
+from midas_devops.ports.iac import ApplyResult, IacEngine, PlanInputs, PlanResult
 
 SECRET = "conformance-hunter2-Zq8"  # noqa: S105 - planted, to be looked for
 REPLACE = "replace:"
@@ -113,7 +114,6 @@ class IacEngineConformance:
     def test_apply_carries_the_saved_plan_out_and_reads_outputs(self, subject: Subject) -> None:
         subject.want({"a": "1", "b": "2"})
         plan = planned(subject)
-        subject.want({"a": "1", "b": "2", "c": "3"})
         result = applied(subject, plan)
         assert result.failure is None
         assert set(result.created) == {subject.address("a"), subject.address("b")}
@@ -121,6 +121,18 @@ class IacEngineConformance:
         assert result.state == subject.engine().state_identity()
         assert result.state.lineage and result.state.serial > plan.state.serial
         assert result.log is not None and result.log.private
+
+    def test_what_is_edited_after_the_plan_is_never_applied(self, subject: Subject) -> None:
+        subject.want({"a": "1", "b": "2"})
+        plan = planned(subject)
+        subject.want({"a": "1", "b": "2", "c": "3"})
+        result = applied(subject, plan)
+        if result.failure is None:  # the saved plan holds the configuration
+            assert set(result.created) == {subject.address("a"), subject.address("b")}
+        else:  # the engine reads the configuration again, so another one makes the plan stale
+            assert result.failure.code == "stale_plan"
+            assert result.created == ()
+            assert subject.engine().state_identity() == plan.state
 
     def test_nothing_is_planned_when_all_is_there(self, subject: Subject) -> None:
         put(subject, {"a": "1"})
@@ -278,6 +290,26 @@ class IacEngineConformance:
         assert subject.engine().outputs()["names"] == "a"
         assert subject.engine().config_sha256() == edited
         assert planned(subject, config_commit=good).counts.total == 0
+
+    def test_a_request_that_adds_nothing_changes_nothing(self, subject: Subject) -> None:
+        subject.want({"a": "1"})
+        engine = subject.engine()
+        assert engine.given(PlanInputs()).config_sha256() == engine.config_sha256()
+        assert engine.given(PlanInputs()).plan(Watcher()).counts.add == 1
+
+    def test_what_is_no_plan_of_this_engine_is_not_taken_over(self, subject: Subject, tmp_path: Path) -> None:
+        state = put(subject, {"a": "1"})
+        file = tmp_path / "somebodys.plan"
+        file.write_text("delete everything")
+        result = subject.engine().adopt(file, Watcher())
+        assert result.failure is not None and result.failure.code == "foreign_plan"
+        assert result.saved_plan is None
+        assert subject.engine().state_identity() == state
+
+    def test_a_workspace_that_is_there_is_not_made_again(self, subject: Subject) -> None:
+        state = put(subject, {"a": "1"})
+        assert not subject.engine().create_workspace(Watcher())
+        assert subject.engine().state_identity() == state
 
     def test_nothing_is_in_flight_before_and_after_an_apply(self, subject: Subject) -> None:
         assert not subject.engine().in_flight("run-1:apply").alive

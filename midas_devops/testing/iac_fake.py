@@ -14,6 +14,7 @@ from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.changes import StateIdentity
 from midas_devops.domain.outcome import Diagnostic
 from midas_devops.domain.plan_document import read_plan
+from midas_devops.errors import UsageError
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.iac import (
     ApplyResult,
@@ -22,6 +23,7 @@ from midas_devops.ports.iac import (
     IacErrorCode,
     IacFailure,
     InFlight,
+    PlanInputs,
     PlanResult,
     Progress,
 )
@@ -87,6 +89,7 @@ class FakeIacEngine:
             counts=read.counts,
             changes=tuple(change.as_value() for change in read.changes),
             prior_addresses=read.prior_addresses,
+            dependents=read.dependents,
             outputs_changed=read.outputs_changed,
             state=_identity(state),
             config_sha256=hashlib.sha256(text).hexdigest(),
@@ -149,6 +152,25 @@ class FakeIacEngine:
     def outputs(self) -> dict[str, str]:
         outputs: dict[str, str] = self._state()["outputs"]
         return outputs
+
+    def given(self, inputs: PlanInputs) -> FakeIacEngine:
+        """Its configuration has neither variables nor targets. Raises ``UsageError`` for any."""
+        if inputs != PlanInputs():
+            raise UsageError("the fake engine takes no variables and no targets")
+        return self
+
+    def adopt(self, plan_file: Path, progress: Progress) -> PlanResult:
+        """Nobody else makes its plans."""
+        progress(f"reading {plan_file.name}")
+        return PlanResult(failure=_failure("foreign_plan", f"{plan_file.name} is no plan of this engine"))
+
+    def create_workspace(self, progress: Progress) -> bool:
+        """It has one, which is always there."""
+        progress("looking for the workspace")
+        return False
+
+    def sensitive_outputs(self) -> tuple[str, ...]:
+        return ()
 
     def sensitive_values(self) -> Iterable[str]:
         wanted = _wanted((self._folder / CONFIGURATION).read_bytes())

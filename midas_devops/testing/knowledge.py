@@ -5,6 +5,7 @@ Subclass ``KnowledgeConformance`` in a test module and give it the fixture ``ope
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -62,6 +63,7 @@ class FakeKnowledgeBase:
             removed=len(gone),
             unchanged=counts["unchanged"],
             skipped=tuple(skipped),
+            missing=tuple(gathered.missing),
         )
 
     def add_incident(self, incident: Incident) -> None:
@@ -224,6 +226,13 @@ class KnowledgeConformance:
             "infra/production/terraform.tfstate: such files hold secrets",
             "nowhere: no such file or folder",
         ]
+
+    def test_what_stands_for_nothing_is_named(self, knowledge: KnowledgeBase, project: Path) -> None:
+        report = knowledge.add(["docs", "nowhere", "infra/*.yaml"])
+        assert report.missing == ("nowhere", "infra/*.yaml")
+        assert "infra/*.yaml: matches no file" in report.skipped
+        shutil.rmtree(project / "docs")
+        assert knowledge.add(["docs"]).missing == ()
 
     def test_a_huge_file_is_skipped(self, knowledge: KnowledgeBase, project: Path) -> None:
         (project / "logs/huge.log").write_text("line of a log\n" * 200_000, "utf-8")

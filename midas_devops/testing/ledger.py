@@ -12,6 +12,7 @@ import pytest
 from midas_devops.errors import ApprovalRefusedError, LeaseTakenError, StorageError
 from midas_devops.ports.ledger import Ledger
 from midas_devops.safety.processes import this_process
+from midas_devops.testing.ledger_outbox import OutboxConformance
 from midas_devops.testing.ledger_records import AuditConformance, EffectsConformance, RunsConformance
 from midas_devops.testing.ledger_values import (
     DIGEST,
@@ -309,6 +310,7 @@ class LedgerConformance(
     ApprovalsConformance,
     LeasesConformance,
     ReleasesConformance,
+    OutboxConformance,
     AuditConformance,
 ):
     """Everything a ledger must do."""

@@ -157,6 +157,13 @@ class AuditConformance:
         assert [entry.event for entry in open_ledger().audit_trail("run-1")] == ["requested", "approved"]
         assert (entries[1].actor, entries[1].rule, entries[1].at) == ("guard", "4", NOW)
 
+    def test_entries_of_one_event_come_newest_first(self, open_ledger: OpenLedger) -> None:
+        ledger = open_ledger()
+        for number, event in enumerate(["reported", "requested", "reported"]):
+            ledger.audit("run-1", "ana", event, data={"n": number})
+        assert [entry.data["n"] for entry in ledger.audited("reported")] == [2, 0]
+        assert [entry.data["n"] for entry in ledger.audited("reported", limit=1)] == [2]
+
     def test_every_entry_chains_to_the_one_before(self, open_ledger: OpenLedger) -> None:
         ledger = open_ledger()
         for number in range(3):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from midas_devops.domain.approval import Approval
-from midas_devops.ports.ledger import BlockedVersion, Deployment, Holder, InfraApply, Ledger, RunRow
+from midas_devops.ports.ledger import BlockedVersion, Deployment, Holder, InfraApply, Ledger, Message, RunRow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LAPSE = timedelta(seconds=30)
@@ -55,6 +55,19 @@ def deployment(commit: str, **changes: Any) -> Deployment:
         status="started",
     )
     return made.model_copy(update=changes)
+
+
+def message(key: str = "run-1/comment/ended", **changes: Any) -> Message:
+    queued = Message(
+        key=key,
+        run_id="run-1",
+        topic="issue-7",
+        kind="comment",
+        body={"issue": 7, "text": "done", "marker": "run-1"},
+        queued_at=NOW,
+        next_try_at=NOW,
+    )
+    return queued.model_copy(update=changes)
 
 
 def block(commit: str, environment: str = "staging") -> BlockedVersion:

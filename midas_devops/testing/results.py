@@ -1,4 +1,4 @@
-"""Conformance suites and fakes for the ports ``TestResults`` and ``ScanResults``.
+"""Conformance suites and fakes for the ports ``TestResults``, ``ScanResults`` and ``CheckResults``.
 
 An adapter's own test subclasses a suite and says how a result is published where the adapter looks for it::
 
@@ -16,9 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from midas_devops.domain.check_rules import judge_checks
+from midas_devops.domain.digest import canonical_json, sha256_hex
 from midas_devops.domain.gate_rules import judge_scan, judge_tests
 from midas_devops.domain.gates import Verdict
 from midas_devops.ports.results import (
+    Check,
+    CheckReading,
+    CheckResults,
     ReadFailure,
     ScanReading,
     ScanResults,
@@ -53,6 +58,14 @@ class PublishedScan:
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(frozen=True)
+class PublishedChecks:
+    """Checks of one commit as their source would publish them: name → state."""
+
+    commit: str = COMMIT
+    states: dict[str, str] = field(default_factory=lambda: {"build": "passed"})
+
+
 class FakeTestResults:
     """Readings by commit; anything else is missing."""
 
@@ -79,6 +92,31 @@ class FakeScanResults:
         self.asked.append(commit)
         absent = ScanReading(failure=ReadFailure(code="missing", message=f"no scan for {commit}"))
         return self._readings.get(commit, absent)
+
+
+class FakeCheckResults:
+    """Readings by commit; anything else is missing."""
+
+    def __init__(self, states: dict[str, dict[str, str]] | None = None) -> None:
+        self._states = dict(states or {})
+        self.asked: list[str] = []
+
+    def read(self, commit: str) -> CheckReading:
+        self.asked.append(commit)
+        if commit not in self._states:
+            return CheckReading(failure=ReadFailure(code="missing", message=f"no checks for {commit}"))
+        checks = tuple(
+            Check.model_validate({"name": name, "state": state, "detail": f"is {state}"})
+            for name, state in self._states[commit].items()
+        )
+        return CheckReading(
+            commit=commit,
+            bound_by="check",
+            checks=checks,
+            measured_at=datetime.now(UTC),
+            evidence=("fake: checks",),
+            sha256=sha256_hex(canonical_json(self._states[commit])),
+        )
 
 
 class TestResultsConformance:
@@ -182,3 +220,55 @@ class ScanResultsConformance:
 
     def test_a_scan_of_another_commit_does_not_pass(self, tmp_path: Path) -> None:
         assert self._verdict(tmp_path, PublishedScan(commit=OTHER)) is Verdict.INCONCLUSIVE
+
+
+class CheckResultsConformance:
+    """What every ``CheckResults`` adapter does. Subclass it, set ``__test__ = True``, write ``publish``."""
+
+    __test__ = False
+    knows_other_commits = True
+    """Whether it can have results for one commit and none for another; a program judges any commit."""
+
+    def publish(self, tmp_path: Path, published: PublishedChecks | None) -> CheckResults:
+        """An adapter that finds exactly these checks, or nothing for None."""
+        raise NotImplementedError
+
+    def _verdict(self, tmp_path: Path, published: PublishedChecks | None, commit: str = COMMIT) -> Verdict:
+        reading = self.publish(tmp_path, published).read(commit)
+        return judge_checks("ci", reading, commit, datetime.now(UTC), timedelta(hours=1)).verdict
+
+    def test_good_checks_of_the_commit_pass_with_their_evidence(self, tmp_path: Path) -> None:
+        reading = self.publish(tmp_path, PublishedChecks()).read(COMMIT)
+        assert reading.failure is None
+        assert reading.commit == COMMIT
+        assert reading.checks
+        assert reading.evidence
+        assert reading.sha256
+        assert self._verdict(tmp_path, PublishedChecks()) is Verdict.PASSED
+
+    def test_reading_twice_gives_the_same_hash(self, tmp_path: Path) -> None:
+        results = self.publish(tmp_path, PublishedChecks())
+        assert results.read(COMMIT).sha256 == results.read(COMMIT).sha256
+
+    def test_nothing_published_is_no_pass_and_does_not_raise(self, tmp_path: Path) -> None:
+        assert self._verdict(tmp_path, None) is Verdict.INCONCLUSIVE
+
+    @pytest.mark.parametrize(
+        ("states", "expected"),
+        [
+            ({"build": "failed"}, Verdict.FAILED),
+            ({"build": "inconclusive"}, Verdict.INCONCLUSIVE),
+            ({"build": "errored"}, Verdict.ERRORED),
+            ({"build": "skipped"}, Verdict.INCONCLUSIVE),
+        ],
+        ids=["failed", "pending", "errored", "skipped"],
+    )
+    def test_anything_less_does_not_pass(
+        self, tmp_path: Path, states: dict[str, str], expected: Verdict
+    ) -> None:
+        assert self._verdict(tmp_path, PublishedChecks(states=states)) is expected
+
+    def test_checks_of_another_commit_do_not_pass(self, tmp_path: Path) -> None:
+        if not self.knows_other_commits:
+            pytest.skip("this adapter judges whatever commit it is given")
+        assert self._verdict(tmp_path, PublishedChecks(commit=OTHER)) is Verdict.INCONCLUSIVE

@@ -319,7 +319,10 @@ def _archive(members: list[tuple[str, bytes, str]]) -> BytesIO:
 # history
 
 
-def test_many_commits_and_files_are_counted_and_the_lists_bounded(root: Path) -> None:
+def test_many_commits_and_files_are_counted_and_the_lists_bounded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("midas_devops.adapters.git._MOST_FILES", 200)
     start = GitSource(root).head()
     for number in range(60):
         for inner in range(4):

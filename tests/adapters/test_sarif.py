@@ -282,3 +282,26 @@ def test_what_is_no_sound_sarif_is_refused_with_the_reason(
 
 def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbf" + log(run()).encode()).tools == ("scanner",)
+
+
+def test_findings_are_told_apart_by_rule_file_and_level(bandit: Path) -> None:
+    reading = SarifResults(bandit, BY_PATH).read(COMMIT)
+    assert {(each.rule, each.file, each.level): each.count for each in reading.found} == {
+        ("B404", "app.py", "note"): 1,
+        ("B602", "app.py", "error"): 1,
+    }
+    assert all(each.example.startswith(f"{each.rule} app.py:") for each in reading.found)
+
+
+def test_a_rule_that_is_only_named_by_its_place_is_found_by_it(tmp_path: Path) -> None:
+    driver = {"name": "t", "rules": [{"id": "A"}, {"id": "B"}]}
+    extension = {"name": "e", "rules": [{"id": "X"}]}
+    results = [
+        {"ruleIndex": 1, "message": {"text": "m"}},
+        {"rule": {"index": 0, "toolComponent": {"index": 0}}, "message": {"text": "m"}},
+        {"ruleIndex": 7, "message": {"text": "m"}},
+    ]
+    run = {"tool": {"driver": driver, "extensions": [extension]}, "results": results}
+    (tmp_path / "scan.sarif").write_text(json.dumps({"version": "2.1.0", "runs": [run]}))
+    found = SarifResults(tmp_path, "scan.sarif").read(COMMIT).found
+    assert {each.rule: each.count for each in found} == {"B": 1, "": 2}

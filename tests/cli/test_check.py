@@ -124,3 +124,13 @@ def test_a_missing_plan_says_how_to_write_one(cli, tmp_path):
 
     assert result.code == 2
     assert "terraform show -json" in result.json["error"]["hint"]
+
+
+def test_the_blast_radius_stands_beside_the_verdict(check):
+    document = plan(("aws_db_instance.main", ["delete"]))
+
+    radius = check(document, "production", "--json").json["blast_radius"]
+    shown = check(document, "production").out
+
+    assert radius == {"score": 40, "destroyed": 1, "stateful": 1, "dependents": 0, "updated": 0}
+    assert "blast radius 40/100: 1 destroyed, 1 of them stateful" in shown

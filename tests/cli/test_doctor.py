@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +11,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
+
+from tests.tools import needs, search_path
 
 
 def checks(document: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -47,6 +51,28 @@ def test_every_check_that_is_not_ok_says_how_to_mend_it(cli, project):
     for expected in ("treated as production", "infra/none does not exist", "./none.sh cannot be run"):
         assert expected in found["environment odd"]["detail"]
     assert [check for check in found.values() if check["status"] != "ok" and not check["fix"]] == []
+
+
+def test_the_engine_that_midas_toml_asks_for_is_the_one_that_is_looked_at(
+    cli, project, tmp_path, monkeypatch
+):
+    settings = project.root / "midas.toml"
+    wanted = '[environments.cloud.infrastructure]\nconfig = "cloud"\nengine = "pulumi"\n'
+    settings.write_text(settings.read_text() + "[environments.cloud]\n" + wanted)
+    (project.root / "cloud").mkdir()
+    only_git = tmp_path / "bin"
+    only_git.mkdir()
+    (only_git / "git").symlink_to(shutil.which("git"))
+    monkeypatch.setenv("PATH", str(only_git))
+
+    missing = checks(cli("doctor", "--json").json)["engine"]
+    assert (missing["status"], missing["fix"]) == ("failed", "install pulumi")
+
+    pulumi = only_git / "pulumi"
+    pulumi.write_text("#!/bin/sh\necho v3.204.0\n")
+    pulumi.chmod(0o755)
+    found = checks(cli("doctor", "--json").json)["engine"]
+    assert (found["status"], found["detail"]) == ("ok", f"pulumi v3.204.0 at {pulumi}")
 
 
 def test_wrong_settings_are_one_finding_among_the_others(cli, project):
@@ -155,3 +181,41 @@ def test_a_person_sees_marks_and_a_last_line(cli, project):
 
     assert "✔  python" in said
     assert said.rstrip("\n").splitlines()[-1].startswith("usable, ")
+
+
+KUBERNETES = """
+[environments.live.deploy]
+using = "kubernetes"
+context = "prod-eu"
+namespace = "orders"
+deployment = "orders"
+image = "orders:{commit}"
+"""
+
+
+def test_without_kubectl_an_environment_in_a_cluster_cannot_be_worked_on(cli, project, tmp_path, monkeypatch):
+    settings = project.root / "midas.toml"
+    settings.write_text(settings.read_text() + KUBERNETES)
+    only_git = tmp_path / "bin"
+    only_git.mkdir()
+    (only_git / "git").symlink_to(shutil.which("git") or "git")
+    monkeypatch.setenv("PATH", str(only_git))
+    result = cli("doctor", "--json")
+    assert result.code == 1
+    found = checks(result.json)["kubectl"]
+    assert (found["status"], found["fix"]) == ("failed", "install kubectl")
+
+
+@needs("kubectl")
+def test_a_context_that_the_kubeconfig_lacks_is_said(cli, project, tmp_path, monkeypatch):
+    settings = project.root / "midas.toml"
+    settings.write_text(settings.read_text() + KUBERNETES)
+    monkeypatch.setenv("PATH", search_path())
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    found = checks(cli("doctor", "--json").json)["kubectl"]
+    assert (found["status"], "prod-eu" in found["detail"]) == ("failed", True)
+    context = {"name": "prod-eu", "context": {"cluster": "c", "user": "u"}}
+    (tmp_path / "kubeconfig").write_text(
+        json.dumps({"apiVersion": "v1", "kind": "Config", "contexts": [context]})
+    )
+    assert checks(cli("doctor", "--json").json)["kubectl"]["status"] == "ok"

@@ -96,5 +96,13 @@ def test_knowledge_is_added_once_and_found(cli, project):
     assert "docs/runbook.md:" in cli("knowledge", "search", "database locked", "-k", "1").out
 
 
+def test_a_path_or_a_glob_that_stands_for_nothing_is_exit_2_and_named(cli, project):
+    for missing in ("/nope", "infra/*.nothing"):
+        told = cli("knowledge", "add", missing, "--json")
+        assert told.code == 2
+        assert missing in told.json["error"]["message"]
+        assert "stands for no file" in told.json["error"]["message"]
+
+
 def test_a_blank_question_is_exit_2(cli, project):
     assert cli("knowledge", "search", "  ", "--json").code == 2

@@ -70,8 +70,6 @@ def test_the_parts_of_a_pattern_match_what_the_whole_does(table: str) -> None:
         for label, patterns in whole.items():
             expected = any(re.search(pattern, text) for pattern in patterns)
             found = any(
-                rule.literal in text.lower() and rule.search(text)
-                for rule in split
-                if rule.label == label
+                rule.literal in text.lower() and rule.search(text) for rule in split if rule.label == label
             )
             assert found == expected, (label, text)

@@ -80,3 +80,19 @@ def test_a_confirmation_of_another_environment_is_refused() -> None:
 
 def test_anyone_may_reject_with_a_name_and_a_reason() -> None:
     assert answer({"decision": "reject", "digest": "", "by": "ben"}, approvers=("ana",)) == ""
+
+
+@pytest.mark.parametrize("name", ["Ben", " ben ", "BEN", "\uff42\uff45\uff4e"])
+def test_writing_a_name_otherwise_makes_nobody_another_person(name: str) -> None:
+    assert "may not approve" in answer({"by": name})
+    assert "another person" in answer({"by": name}, requested_by="cem", already_approved_by=("ben",))
+
+
+def test_a_rejection_that_rolls_back_takes_an_approver_in_time() -> None:
+    asked = {"choices": {"approve": "keep", "reject": "rollback"}}
+    no = {"decision": "reject", "digest": ""}
+    assert answer(no, asked) == ""
+    assert answer({**no, "by": "ben"}, asked) == ""
+    assert "approvers" in answer(no, asked, approvers=("eve",))
+    assert "expired" in answer(no, asked, now=NOW + timedelta(hours=1))
+    assert answer(no, approvers=("eve",)) == ""

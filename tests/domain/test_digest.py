@@ -42,6 +42,8 @@ def digest(gates: GateReport = GATES, **changed: Any) -> str:
         {"environment": "production"},
         {"state": StateIdentity(lineage="line", serial=4)},
         {"state": StateIdentity(lineage="other", serial=3)},
+        {"state": StateIdentity(lineage="line", serial=3, workspace="blue")},
+        {"targets": ("aws_vpc.main",)},
         {"running": "d" * 40},
     ],
 )

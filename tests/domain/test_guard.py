@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midas_devops.domain.addresses import matches
 from midas_devops.domain.changes import Finding, GuardReport, GuardVerdict, ResourceChange
-from midas_devops.domain.guard import evaluate, matches
+from midas_devops.domain.guard import evaluate
 from midas_devops.domain.plan_document import object_name
 from midas_devops.domain.stateful_types import stateful_kind
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midas_devops.domain.addresses import split_address, type_of
 from midas_devops.domain.changes import ChangeCounts, GuardVerdict
 from midas_devops.domain.guard import evaluate
-from midas_devops.domain.plan_document import PlanDocument, read_plan, split_address, type_of
+from midas_devops.domain.plan_document import PlanDocument, read_plan
 from midas_devops.errors import UnreadableError
 
 CORPUS = Path(os.environ.get("MIDAS_CORPUS", Path(__file__).parents[3] / "shared" / "corpus")) / "plans"
@@ -247,6 +248,43 @@ class TestCorpus:
         report = judged(read_plan(json.dumps(raw).encode()))
         assert [finding.address for finding in report.findings] == [target["address"]]
         assert report.verdict is not GuardVerdict.ALLOWED
+
+    @pytest.mark.parametrize("path", BY_NAME)
+    def test_a_copy_in_which_much_is_destroyed_is_read_as_a_walk_over_its_json_reads_it(
+        self, path: Path
+    ) -> None:
+        """Every kind of change in turn over all resources of a real plan, deposed and moved ones too."""
+        kinds = [
+            ["delete"],
+            ["no-op"],
+            ["delete", "create"],
+            ["update"],
+            ["create", "delete"],
+            ["read"],
+            ["forget"],
+            ["create"],
+            ["melt"],
+            [],
+        ]
+        raw = json.loads(path.read_bytes())
+        for start in range(len(kinds)):
+            for position, item in enumerate(raw["resource_changes"]):
+                item["change"]["actions"] = kinds[(position + start) % len(kinds)]
+                if position % 4 == 1:
+                    item["previous_address"] = f"{item['address']}_before"
+                item.pop("deposed", None)
+                if position % 5 == 2:
+                    item["deposed"] = "0123abcd"
+            harmless = {"no-op", "read", "create", "update"}
+            destroyed = set()
+            for item in raw["resource_changes"]:
+                actions = item["change"]["actions"]
+                if item["mode"] == "managed" and not (actions and harmless.issuperset(actions)):
+                    destroyed.add(item["address"])
+            report = judged(read_plan(json.dumps(raw).encode()))
+            assert {finding.address for finding in report.findings} == destroyed
+            assert len(report.findings) == len(destroyed)
+            assert (report.verdict is GuardVerdict.ALLOWED) == (not destroyed)
 
     @pytest.mark.parametrize("path", BY_NAME)
     def test_a_copy_in_which_all_goes_is_blocked(self, path: Path) -> None:

@@ -81,3 +81,34 @@ def test_a_cancelled_apply_is_neither_retried_nor_reverted() -> None:
         situation(INFRA, code="cancelled", retryable=True, max_retries=2, good_config_commit="a" * 40)
     )
     assert (recovery.kind, recovery.ask) == (RecoveryKind.ESCALATE, False)
+
+
+@pytest.mark.parametrize("rollbacks", [0, 1])
+def test_a_release_in_doubt_is_a_persons_to_keep_or_to_roll_back(rollbacks: int) -> None:
+    recovery = decide_recovery(
+        situation(
+            RELEASE,
+            in_doubt="errored: cannot tell what runs",
+            verified_commit="c" * 40,
+            verified_version="v1",
+            rollbacks_done=rollbacks,
+        )
+    )
+    assert (recovery.kind, recovery.ask) == (RecoveryKind.ESCALATE, True)
+    assert recovery.to_version == ("" if rollbacks else "v1")
+    assert "cannot tell what runs" in recovery.reason
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_what_may_exist_unrecorded_is_a_persons_before_any_retry_or_revert(production: bool) -> None:
+    outcome = Outcome(
+        ok=False, stage="apply", summary="killed", changed_anything=True, orphans=("aws_vpc.main",)
+    )
+    facts = {"outcome": outcome, "production": production, "good_config_commit": "a" * 40, "max_retries": 2}
+    recovery = decide_recovery(situation(INFRA, retryable=True, **facts))
+    assert (recovery.kind, recovery.ask) == (RecoveryKind.ESCALATE, True)
+
+
+def test_an_apply_that_could_not_be_verified_is_a_persons() -> None:
+    recovery = decide_recovery(situation(INFRA, in_doubt="errored: no state", good_config_commit="a" * 40))
+    assert (recovery.kind, recovery.ask) == (RecoveryKind.ESCALATE, True)

@@ -30,6 +30,11 @@ def test_the_schemas_of_input_output_and_answer(no_ports: Any) -> None:
 
 VALUES: dict[str, dict[str, Any]] = {
     "plan": {"change_plan": {"summary": "1 to add"}, "retrieved": [{"source": "README.md", "text": "hello"}]},
+    "plan_draft": {
+        "gaps": [{"kind": "missing", "type": "aws_sqs_queue"}],
+        "files": {"main.tf": "locals {}\n"},
+        "modules": ["modules/queue/main.tf:1-9"],
+    },
     "diagnose": {"rules": {"category": "unknown"}, "evidence": "[artifact:ab]\n12 | Error: no"},
 }
 

@@ -23,7 +23,10 @@ WATCHED: dict[str, Any] = {
     "complete": sql.SqlLedger,
     "consume_approvals": sql.SqlLedger,
     "set_verified": sql.SqlLedger,
+    "finish_deployment": sql.SqlLedger,
+    "block_version": sql.SqlLedger,
     "deploy": LocalDeployer,
+    "rollback": LocalDeployer,
     "apply": TerraformEngine,
 }
 
@@ -57,7 +60,9 @@ def main() -> None:
             run = agent.run(arguments[0])
             run.approve(arguments[1], by="ana", reason="yes")
         else:
-            run = getattr(agent, method)(*arguments, requested_by="ben")
+            named = dict(word.split("=", 1) for word in arguments if "=" in word)
+            plain = [word for word in arguments if "=" not in word]
+            run = getattr(agent, method)(*plain, **named, requested_by="ben")
         sys.stdout.write(f"{run.id} {run.status}\n")
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -148,3 +149,45 @@ def test_what_changed_while_the_process_was_dead_is_noticed(cloud: Path, open_ag
     run = cut_off(cloud, open_agent).resume()
     assert (run.status, run.exit_code) == ("blocked", 4)
     assert not (cloud / "infra" / "terraform.tfstate").exists()
+
+
+def test_what_the_engine_was_creating_when_it_was_killed_is_left_to_a_person(
+    cloud: Path, open_agent: Open
+) -> None:
+    """It may exist although no state knows it: to plan what remains would make it a second time."""
+    stops = """
+resource "terraform_data" "slow" {
+  depends_on = [terraform_data.database]
+  provisioner "local-exec" {
+    command = "echo made >> made.txt; while [ ! -e go ]; do sleep 0.05; done"
+  }
+}
+"""
+    write(cloud, {"infra/main.tf": TERRAFORM + stops})
+    commit(cloud, "stops half-way")
+    made = cloud / "infra" / "made.txt"
+    driver = subprocess.Popen(
+        [sys.executable, str(DRIVER), str(cloud), "never", "manage_infrastructure", "apply", "infra"],
+        env={**os.environ, "PYTHONPATH": str(DRIVER.parents[2])},
+    )
+    with driver:
+        deadline = time.monotonic() + 60
+        while not made.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        [engine] = [child for child in psutil.Process(driver.pid).children() if "apply" in child.cmdline()]
+        driver.kill()
+        engine.kill()
+        engine.wait(10)
+    (cloud / "infra" / "go").touch()
+    run = cut_off(cloud, open_agent)
+    run.resume()
+    pending = run.pending
+    assert pending is not None, run.to_json()["timeline"]
+    assert (run.status, run.exit_code, pending["kind"]) == ("awaiting_approval", 3, "escalation")
+    assert run.to_json()["outcome"]["orphans"] == ["terraform_data.slow"]
+    assert "may exist without being in the state: terraform_data.slow" in pending["question"]
+    assert made.read_text().split() == ["made"]
+    run.approve(pending["digest"], by="ana", reason="looked: it was not there")
+    assert run.status == "succeeded", run.to_json()["timeline"]
+    assert made.read_text().split() == ["made", "made"]

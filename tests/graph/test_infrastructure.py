@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from midas_devops import DevOpsAgent
 from midas_devops.errors import ApprovalRefusedError, UsageError
+from midas_devops.ports.bundle import RunEvent
 from tests.graph.conftest import Open
 from tests.projects import TERRAFORM, commit, write
 
@@ -260,3 +264,45 @@ def test_only_what_takes_a_person_is_called_protected(cloud: Path, open_agent: O
     assert run.status == "awaiting_approval"
     assert run.to_json()["plan"]["protected"] == ["terraform_data.database"]
     assert len(run.to_json()["plan"]["findings"]) == 2
+
+
+@pytest.fixture
+def spoiled(cloud: Path) -> Iterator[Callable[[str], DevOpsAgent]]:
+    """Agents whose state somebody overwrites between the apply and the look at it."""
+    with ExitStack() as stack:
+
+        def open_spoiled(state: str) -> DevOpsAgent:
+            def spoil(event: RunEvent) -> None:
+                if (event.node, event.kind) == ("verify", "started"):
+                    (cloud / "infra" / "terraform.tfstate").write_text(state)
+
+            return stack.enter_context(DevOpsAgent.from_project(cloud, on_event=spoil))
+
+        yield open_spoiled
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("garbage", "errored"), ("", "inconclusive")])
+def test_a_verification_in_doubt_is_a_persons(
+    spoiled: Callable[[str], DevOpsAgent], state: str, verdict: str
+) -> None:
+    run = spoiled(state).manage_infrastructure("apply", "infra")
+    record = run.to_json()
+    assert (run.status, run.exit_code) == ("awaiting_approval", 3), record["timeline"]
+    assert record["verification"]["verdict"] == verdict
+    assert (record["pending"]["kind"], verdict in record["pending"]["question"]) == ("escalation", True)
+    assert "keep it as it is" in record["pending"]["question"]
+
+
+def test_a_person_keeps_or_closes_what_is_in_doubt(spoiled: Callable[[str], DevOpsAgent]) -> None:
+    agent = spoiled("garbage")
+    run = agent.manage_infrastructure("apply", "infra")
+    assert run.pending is not None
+    run.approve(run.pending["digest"], by="ana", reason="looked myself")
+    assert (run.status, run.exit_code) == ("succeeded", 0)
+    assert "accepted by ana" in run.to_json()["report"]["summary"]
+
+
+def test_a_person_can_close_it_as_failed(spoiled: Callable[[str], DevOpsAgent]) -> None:
+    run = spoiled("garbage").manage_infrastructure("apply", "infra")
+    run.reject(by="ana", reason="it is not there")
+    assert (run.status, run.exit_code) == ("failed", 1)

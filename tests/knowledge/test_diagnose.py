@@ -280,3 +280,50 @@ def test_causes_name_the_lines_that_say_so(build: Callable[..., Diagnosis]) -> N
     found = build("E: Unable to locate package libpq-devel")
     assert found.causes
     assert all(re.search(r"\(lines \d+-\d+\)$", cause) for cause in found.causes)
+
+
+def test_what_stands_in_a_warnings_box_is_no_cause() -> None:
+    found = diagnosed(
+        "╷",
+        "│ Warning: Value for undeclared variable",
+        "│",
+        "│ Error: the file prod.tfvars is invalid, access denied; the variable was not found",
+        "╵",
+        "╷",
+        "│ Error: creating S3 Bucket (acme-logs): BucketAlreadyExists",
+        "│",
+        "╵",
+    )
+    assert found.category is Category.ALREADY_EXISTS
+    assert len(found.spans) == len(found.causes) == 1
+    assert found.spans[0].first_line >= 5
+
+
+def test_a_trace_that_ends_with_its_step_belongs_to_that_step() -> None:
+    found = diagnosed(
+        "##[group]Run java -cp out Boot",
+        "##[endgroup]",
+        'Exception in thread "main" java.lang.RuntimeException: Application run failed',
+        "\tat Boot.main(Boot.java:4)",
+        "Caused by: java.nio.file.NoSuchFileException: /etc/shop/application.properties",
+        "\t... 2 more",
+        "##[error]Process completed with exit code 1.",
+        "##[group]Run actions/upload-artifact@v4",
+        "##[endgroup]",
+    )
+    assert found.category is Category.NOT_FOUND
+    assert "NoSuchFileException" in found.summary
+
+
+def test_a_report_with_crosses_in_columns_is_no_failed_test() -> None:
+    found = diagnosed(
+        "✗ PrivateNetwork=          Service has access to the network       0.5",
+        "✗ RestrictSUIDSGID=        Service may create SUID files           0.2",
+        "cp: cannot stat 'build/app.jar': No such file or directory",
+    )
+    assert found.category is Category.NOT_FOUND
+
+
+@pytest.mark.parametrize("good", ["All tests passed", "ok", "Compiled 31 modules, 0 errors", "hello"])
+def test_good_news_alone_is_no_failure(good: str) -> None:
+    assert diagnosed(good).verdict == "inconclusive"

@@ -6,8 +6,11 @@ import json
 import re
 from pathlib import Path
 
+from midas_devops.domain.pipeline_health import HealthReport, WorkflowHealth
+from midas_devops.domain.pipeline_runs import Workflow
 from midas_devops.pipelines.describe import JobDescription, PipelineConfig, WorkflowDescription
 from midas_devops.pipelines.details import DeployDetails, PipelineDetails, ServiceDetails, parse_details
+from midas_devops.ports.pipeline import BranchRules, HostConfig, HostEnvironment, HostPermissions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text(encoding="utf-8")
 
@@ -19,6 +22,10 @@ def test_every_key_is_documented() -> None:
         assert set(model.model_fields) - mentioned == set()
     for described in (PipelineConfig, WorkflowDescription, JobDescription):
         assert set(described.model_fields) - mentioned == set()
+    for told in (HostConfig, HostEnvironment, BranchRules, HostPermissions, Workflow):
+        assert set(told.model_fields) - mentioned == set()
+    for told in (HealthReport, WorkflowHealth):
+        assert set(told.model_fields) - mentioned == set()
 
 
 def test_the_example_is_taken() -> None:

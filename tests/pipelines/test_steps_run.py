@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,14 @@ import pytest
 import yaml
 
 from midas_devops.adapters.junit import JUnitResults
+from midas_devops.interfaces.demo.services import stop_services
 from midas_devops.pipelines.details import parse_details
 from midas_devops.pipelines.detect import detect
 from midas_devops.pipelines.github_actions import render_workflow
 from midas_devops.pipelines.tree import FolderTree
 from midas_devops.pipelines.wanted import settle
-from tests.projects import write
+from tests.pipelines.cases import Case, cases
+from tests.projects import free_port, git, project, service_files, write
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GATE = "reports/{commit}/junit.xml"
@@ -41,22 +47,33 @@ def workflow(root: Path, **details: Any) -> dict[str, Any]:
 
 
 def run_step(root: Path, job: dict[str, Any], name: str) -> None:
+    ended = ended_step(root, job, name)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def ended_step(
+    root: Path, job: dict[str, Any], name: str, commit: str = COMMIT
+) -> subprocess.CompletedProcess[str]:
     """One ``run`` step as a runner runs it: bash -e, with the job's folder and the step's variables."""
     step = next(step for step in job["steps"] if step.get("name") == name)
     folder = root / job.get("defaults", {}).get("run", {}).get("working-directory", ".")
     given = {
-        key: value.replace("${{ github.workspace }}", str(root)).replace("${{ github.sha }}", COMMIT)
+        key: value.replace("${{ github.workspace }}", str(root)).replace("${{ github.sha }}", commit)
         for key, value in step.get("env", {}).items()
     }
     variables = {
         **os.environ,
         **given,
-        "GITHUB_SHA": COMMIT,
+        "GITHUB_SHA": commit,
+        "GITHUB_ACTOR": "ada",
+        # What a step installs is here already; nothing is fetched.
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "GITHUB_WORKSPACE": str(root),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(root / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
     }
-    ended = subprocess.run(
+    return subprocess.run(
         ["bash", "-e", "-c", step["run"]],
         cwd=folder,
         env=variables,
@@ -64,7 +81,6 @@ def run_step(root: Path, job: dict[str, Any], name: str) -> None:
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_one_component_reports_where_the_gate_looks(tmp_path: Path) -> None:
@@ -106,3 +122,133 @@ def test_reports_of_java_are_collected_from_every_module(tmp_path: Path) -> None
     run_step(tmp_path, jobs["deploy-staging"], "Merge the test results")
 
     assert JUnitResults(tmp_path, GATE).read(COMMIT).tests == 2
+
+
+SETTINGS = """
+[gates.tests]
+kind = "junit"
+path = "reports/{{commit}}/junit.xml"
+
+[gates.security]
+kind = "sarif"
+path = "reports/{{commit}}/*.sarif"
+
+[environments.web]
+kind = "{kind}"
+gates = ["tests", "security"]
+
+[environments.web.deploy]
+using = "local"
+start = ["python3", "app.py"]
+port = {port}
+health = {{ path = "/", status = 200, within = "20s" }}
+"""
+PIPX = """#!/bin/sh
+# pipx run --spec 'bandit[sarif]==1.2.3' bandit ARGUMENTS: the installed scanner, same arguments.
+shift 3
+program=$1
+shift
+exec "$program" "$@"
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, dict[str, Any], str]]]:
+    """A web service as a repository, the jobs of its workflow, and its commit."""
+    roots: list[Path] = []
+
+    def make(kind: str = "staging", test: str = "def test_a(): pass\n") -> tuple[Path, dict[str, Any], str]:
+        port = free_port()
+        files = {
+            **service_files(port),
+            "midas.toml": SETTINGS.format(kind=kind, port=port),
+            "requirements.txt": "pytest\n",
+            "test_app.py": test,
+            ".gitignore": ".midas/\nreports/\n.bin/\n__pycache__/\n",
+        }
+        root = project(tmp_path / "service", files)
+        roots.append(root)
+        write(root, {".bin/pipx": PIPX})
+        (root / ".bin/pipx").chmod(0o755)
+        return root, workflow(root, environments=[{"name": "web"}])["jobs"], git(root, "rev-parse", "HEAD")
+
+    yield make
+    for root in roots:
+        stop_services(root)
+
+
+def until_deploy(root: Path, jobs: dict[str, Any], commit: str) -> subprocess.CompletedProcess[str]:
+    """Every ``run`` step of every job in its order, but the installs that need a registry."""
+    for name in ("python", "scan", "deploy-web"):
+        for step in jobs[name]["steps"]:
+            if "run" in step and step["name"] not in ("Install", "Deploy"):
+                ended_step(root, jobs[name], step["name"], commit)
+    return ended_step(root, jobs["deploy-web"], "Deploy", commit)
+
+
+@pytest.mark.parametrize("merged", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_rendered_deploy_job_deploys_what_was_tested_and_scanned(
+    service: Callable[..., tuple[Path, dict[str, Any], str]], merged: bool
+) -> None:
+    root, jobs, commit = service()
+    if merged:
+        jobs = workflow(root, environments=[{"name": "web"}], python_versions=["3.11", "3.13"])["jobs"]
+        for job in jobs.values():
+            for step in job["steps"]:
+                step["env"] = {
+                    key: value.replace("${{ matrix.version }}", "3.11")
+                    for key, value in step.get("env", {}).items()
+                }
+
+    ended = until_deploy(root, jobs, commit)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["status"] == "succeeded"
+    assert {gate["name"]: gate["verdict"] for gate in told["gates"]} == {
+        "tests": "passed",
+        "security": "passed",
+    }
+    assert urllib.request.urlopen(told["url"], timeout=10).read() == b"1"
+    assert list((root / "reports" / commit).glob("*.sarif"))
+
+
+@pytest.mark.slow
+def test_a_failed_test_fails_its_step_and_would_block_the_deploy(
+    service: Callable[..., tuple[Path, dict[str, Any], str]],
+) -> None:
+    root, jobs, commit = service(test="def test_a(): assert False\n")
+    assert ended_step(root, jobs["python"], "Test", commit).returncode == 1
+    ended = until_deploy(root, jobs, commit)
+    assert (ended.returncode, json.loads(ended.stdout)["status"]) == (4, "blocked")
+
+
+@pytest.mark.slow
+def test_production_waits_for_a_person_and_the_job_says_so(
+    service: Callable[..., tuple[Path, dict[str, Any], str]],
+) -> None:
+    root, jobs, commit = service(kind="production")
+    ended = until_deploy(root, jobs, commit)
+    assert (ended.returncode, json.loads(ended.stdout)["status"]) == (3, "awaiting_approval")
+
+
+def test_a_deploy_without_reports_is_blocked(
+    service: Callable[..., tuple[Path, dict[str, Any], str]],
+) -> None:
+    root, jobs, commit = service()
+    assert ended_step(root, jobs["deploy-web"], "Deploy", commit).returncode == 4
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.folder.name)
+def test_every_script_of_every_golden_pipeline_is_shell(case: Case) -> None:
+    text = (case.folder / "github-actions.golden").read_text()
+    scripts = []
+    if not text.startswith("refused: "):
+        jobs = yaml.safe_load(text)["jobs"].values()
+        scripts += [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    jenkinsfile = (case.folder / "jenkins.golden").read_text()
+    for long, short in re.findall(r"\'\'\'(.*?)\'\'\'|sh '((?:[^'\\\\]|\\\\.)*)'", jenkinsfile, re.DOTALL):
+        scripts.append((long or short).replace("\\'", "'").replace("\\\\", "\\"))
+    for script in scripts:
+        ended = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, ""), script

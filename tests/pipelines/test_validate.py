@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from midas_devops.pipelines import groovy, validate
 from midas_devops.pipelines.pins import TOOLS
 from tests.pipelines.cases import case
 from tests.pipelines.test_repositories import needs_validators
+from tests.tools import found, needs
 
-GOOD = case("python-pip").folder / "pipeline.golden"
-JENKINSFILE = case("jenkins-python").folder / "pipeline.golden"
+GOOD = case("python-pip").folder / "github-actions.golden"
+JENKINSFILE = case("jenkins-python").folder / "jenkins.golden"
 PATH = ".github/workflows/ci.yml"
 
 
@@ -72,7 +74,8 @@ def test_braces_in_strings_and_comments_are_no_blocks() -> None:
 def test_a_jenkinsfile_says_how_it_was_checked() -> None:
     said = validate.validate("jenkins", "Jenkinsfile", JENKINSFILE.read_text())[0]
     there = importlib.util.find_spec("groovy_parser")
-    assert ("parses as Groovy" if there else "was not parsed") in said
+    linter = shutil.which("npm-groovy-lint")
+    assert ("npm-groovy-lint" if linter else "parses as Groovy" if there else "was not parsed") in said
 
 
 @pytest.mark.skipif(
@@ -82,8 +85,27 @@ def test_a_jenkinsfile_says_how_it_was_checked() -> None:
 def test_what_is_no_groovy_is_refused_though_its_blocks_are_right() -> None:
     text = JENKINSFILE.read_text().replace("label: 'Deploy', script", "label: 'Deploy' script")
     assert groovy.problems(text) == []
-    with pytest.raises(ToolError, match="does not pass the Groovy parser"):
+    with pytest.raises(ToolError, match=r"does not pass (the Groovy parser|npm-groovy-lint)"):
         validate.validate("jenkins", "Jenkinsfile", text)
+
+
+@pytest.mark.slow
+@needs("npm-groovy-lint")
+def test_groovys_own_parser_refuses_by_npm_groovy_lint(tmp_path: Path) -> None:
+    file = tmp_path / "Jenkinsfile"
+    file.write_text(JENKINSFILE.read_text().replace("label: 'Deploy', script", "label: 'Deploy' script"))
+    problems = validate.groovy_lint_problems(found("npm-groovy-lint"), file)
+    assert len(problems) == 1
+    assert problems[0].startswith("line ")
+
+
+@needs("actionlint")
+def test_actionlint_refuses_what_schema_and_zizmor_let_pass(tmp_path: Path) -> None:
+    text = GOOD.read_text().replace("fail-fast: false", "fail-fast: ${{ matrix.nothing }}")
+    file = tmp_path / "ci.yml"
+    file.write_text(text)
+    problems = " ".join(validate.lint_problems(found("actionlint"), file))
+    assert "nothing" in problems or "matrix" in problems
 
 
 def test_without_the_validators_nothing_is_proposed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

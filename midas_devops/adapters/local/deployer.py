@@ -18,7 +18,14 @@ from midas_devops.config import LocalDeploy
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.errors import StorageError, ToolError
 from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.deployer import DeployFailure, DeployResult, HealthReading, Release, Running
+from midas_devops.ports.deployer import (
+    DeployFailure,
+    DeployPlan,
+    DeployResult,
+    HealthReading,
+    Release,
+    Running,
+)
 from midas_devops.ports.iac import Progress
 from midas_devops.ports.source import Source
 
@@ -68,6 +75,16 @@ class LocalDeployer:
             verified=verified,
             redact=redact,
         )
+
+    def plan(self, release: Release) -> DeployPlan:
+        """The steps of a rollout in words."""
+        running = self.status()
+        effects = [f"export {release.commit[:12]}"]
+        if self._target.settings.build:
+            effects.append(f"build it with {self._target.settings.build[0]}")
+        effects.append(f"start {release.version} as a candidate and check its health")
+        stop = f", stop {running.version or running.commit[:12]}" if running else ""
+        return DeployPlan(effects=(*effects, f"switch {release.environment} to it{stop}"))
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Candidate on a spare port, then the environment's port. Nothing for what serves and is healthy.

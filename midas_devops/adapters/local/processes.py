@@ -114,6 +114,17 @@ def family(variable: str, fits: Callable[[str], bool], leaders: Iterable[int] = 
     return {pid: born for pid in found if (born := birth(pid))}
 
 
+def values_of(variable: str, beside: str, fits: Callable[[str], bool]) -> set[str]:
+    """What live processes carry in ``variable`` whose value of ``beside`` fits."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environ = process.environ()
+            if variable in environ and fits(environ.get(beside, "")):
+                found.add(environ[variable])
+    return found
+
+
 def group_leader(pids: Iterable[int]) -> int:
     """The one whose group the others are in, as far as there is one; else the oldest number."""
     ordered = sorted(pids)

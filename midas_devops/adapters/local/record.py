@@ -58,6 +58,11 @@ class State(Value):
     switching: bool = False
     """True from before ``serving`` is stopped until another one serves: if it is dead now, we did that."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing: never deployed here, or the note was lost."""
+        return self.serving is None and self.launching is None
+
 
 class Record:
     """``current.json`` and the lock beside it."""

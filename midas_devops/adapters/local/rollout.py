@@ -86,6 +86,9 @@ class Rollout:
         """Take over from an interrupted call: adopt the service that it had started, stop everything else."""
         services, state = self._target.services, self._journal.state
         self._target.releases.sweep()
+        if state.is_empty and (found := services.unrecorded(self._target.settings.port)):
+            self._journal.tell(f"{found.version}, which no note speaks of, runs and is adopted")
+            self._journal.save(serving=found)
         if state.launching is not None and state.launching.role == "service":
             found = services.located(state.launching)
             if found and self._launching.is_healthy(found, self._target.settings.health.within):

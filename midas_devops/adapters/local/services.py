@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from midas_devops.adapters.local import processes, sockets
 from midas_devops.adapters.local.processes import Birth, Detached
 from midas_devops.adapters.local.record import Service
@@ -17,6 +19,10 @@ from midas_devops.safety.private import private_folder
 
 VARIABLE = "MIDAS_SERVICE"
 """``<environment>:<home>-<token>`` in the environment of whatever we start: how a later process finds it."""
+
+
+RELEASE = "MIDAS_RELEASE"
+"""What a service is, in its own environment: a note that is lost takes nothing away from what runs."""
 
 
 class Services:
@@ -53,7 +59,7 @@ class Services:
     def start(self, service: Service, argv: Sequence[str], cwd: Path) -> tuple[Service, Detached]:
         """Raises ``OSError`` when the program cannot be started, ``StorageError``."""
         private_folder(self.logs)
-        env = self.environment(service.mark) | {"PORT": str(service.port)}
+        env = self.environment(service.mark) | {"PORT": str(service.port), RELEASE: service.model_dump_json()}
         # A service that is killed would otherwise take its last words with it.
         env.setdefault("PYTHONUNBUFFERED", "1")
         process = processes.start(argv, cwd=cwd, env=env, log=self.log(service))
@@ -78,6 +84,19 @@ class Services:
         return service.model_copy(
             update={"pid": leader, "born": members[leader], "boot_id": processes.boot_id()}
         )
+
+    def unrecorded(self, port: int) -> Service | None:
+        """A service of this environment that listens on its port although no note speaks of it."""
+        for text in processes.values_of(RELEASE, VARIABLE, lambda mark: mark.startswith(self._prefix)):
+            try:
+                service = Service.model_validate_json(text)
+            except ValidationError:
+                continue
+            if service.role == "service" and service.port == port:
+                located = self.located(service)
+                if self.serves(located):
+                    return located
+        return None
 
     def lives(self, service: Service) -> bool:
         return self._leads(service) or bool(self.members(service))

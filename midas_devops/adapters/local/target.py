@@ -52,7 +52,7 @@ class Target:
             located = self.services.located(service)
             if self.services.serves(located):
                 return located
-        return None
+        return self.services.unrecorded(self.settings.port) if state.is_empty else None
 
     def running(self, service: Service | None) -> Running | None:
         """The port's view of a service."""

@@ -75,6 +75,11 @@ def prepare(address: Address, engine: Engine, root: Path) -> None:
             if schema.stored_version(connection) == 0:
                 schema.create(connection)
     found = stored_version(engine, address)
+    if found < schema.VERSION:
+        with writing(engine, address, "bring the ledger up to date") as connection:
+            found = schema.stored_version(connection)
+            if found < schema.VERSION:
+                schema.migrate(connection, found)
     if found > schema.VERSION:
         raise newer_schema(address, found, schema.VERSION)
 

@@ -17,7 +17,16 @@ from midas_devops.adapters.sql.reading import LedgerReads, utc_now
 from midas_devops.adapters.sql.rows import json_text, storable, time_text
 from midas_devops.domain.approval import Approval
 from midas_devops.errors import ApprovalRefusedError, StorageError
-from midas_devops.ports.ledger import BlockedVersion, Deployment, Effect, Holder, InfraApply, Lease, RunRow
+from midas_devops.ports.ledger import (
+    BlockedVersion,
+    Deployment,
+    Effect,
+    Holder,
+    InfraApply,
+    Lease,
+    Message,
+    RunRow,
+)
 from midas_devops.safety.redaction import Redactor
 
 
@@ -210,6 +219,7 @@ class SqlLedger(LedgerReads):
                     verified_at=time_text(deployment.verified_at) if deployment.verified_at else "",
                     url=self._text(deployment.url),
                     detail=self._text(deployment.detail),
+                    committed_at=time_text(deployment.committed_at) if deployment.committed_at else "",
                 )
             )
             return int((stored.inserted_primary_key or [0])[0])
@@ -277,6 +287,39 @@ class SqlLedger(LedgerReads):
                 )
             )
 
+    def queue_message(self, message: Message) -> bool:
+        """Store what is to be told. False when its key is there already."""
+        with writing(self._engine, self._address, f"queue {message.key}") as connection:
+            if select_on(connection, queries.MESSAGE, {"message_key": message.key}):
+                return False
+            connection.execute(
+                insert(schema.outbox).values(
+                    message_key=message.key,
+                    run_id=message.run_id,
+                    topic=message.topic,
+                    kind=message.kind,
+                    body=self._json(message.body),
+                    state="waiting",
+                    queued_at=time_text(message.queued_at),
+                    attempts=0,
+                    next_try_at=time_text(message.next_try_at),
+                    last_error="",
+                    delivered_at="",
+                    receipt="",
+                )
+            )
+            return True
+
+    def message_delivered(self, number: int, receipt: str, now: datetime) -> None:
+        """Store the receipt. The first one stays."""
+        values = {"state": "delivered", "delivered_at": time_text(now), "receipt": self._text(receipt)}
+        self._update_message(number, values)
+
+    def message_not_delivered(self, number: int, why: str, next_try_at: datetime | None) -> None:
+        """Count the attempt, and say when the next one is due; None gives it up."""
+        again = {"next_try_at": time_text(next_try_at)} if next_try_at else {"state": "given_up"}
+        self._update_message(number, {"last_error": self._text(why), **again})
+
     def audit(
         self, run_id: str, actor: str, event: str, *, rule: str = "", data: dict[str, Any] | None = None
     ) -> None:
@@ -313,6 +356,12 @@ class SqlLedger(LedgerReads):
             done = connection.execute(update(schema.deployments).where(chosen).values(values))
             if done.rowcount != 1:
                 raise self._unknown(f"deployment {deployment_id}")
+
+    def _update_message(self, number: int, values: Mapping[str, Any]) -> None:
+        waiting = (schema.outbox.c.number == number, schema.outbox.c.state == "waiting")
+        counted = {"attempts": schema.outbox.c.attempts + 1, **values}
+        with writing(self._engine, self._address, f"update message {number}") as connection:
+            connection.execute(update(schema.outbox).where(*waiting).values(counted))
 
     def _block(self, connection: Connection, environment: str, commit: str) -> int:
         """Number of the block that is in force; 0 when there is none."""

@@ -70,6 +70,17 @@ WHERE environment = :environment AND config = :config AND ok = 1
 ORDER BY number DESC LIMIT 1
 """
 
+# Messages of one state, in the order in which they are to be told.
+MESSAGES = """
+SELECT * FROM midas_outbox WHERE state = :state ORDER BY number LIMIT :limit
+"""
+
+MESSAGE = "SELECT * FROM midas_outbox WHERE message_key = :message_key"
+
+AUDITED = """
+SELECT * FROM midas_audit WHERE event = :event ORDER BY sequence DESC LIMIT :limit
+"""
+
 AUDIT_HEAD = "SELECT value FROM midas_meta WHERE name = 'audit_head'"
 
 AUDIT_PAGE = """
@@ -77,3 +88,8 @@ SELECT * FROM midas_audit
 WHERE sequence > :after AND (:run_id = '' OR run_id = :run_id)
 ORDER BY sequence LIMIT :limit
 """
+
+
+def needs_version(sql: str) -> int:
+    """Schema version that brought what a query reads; in an earlier one it finds nothing."""
+    return 2 if sql in (MESSAGES, MESSAGE) else 1

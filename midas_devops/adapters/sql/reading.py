@@ -21,6 +21,8 @@ from midas_devops.ports.ledger import (
     Effect,
     InfraApply,
     Lease,
+    Message,
+    MessageState,
     RunRow,
 )
 from midas_devops.safety.processes import is_dead
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 LAPSE = timedelta(seconds=30)
 """Without a beat for so long, a lease is free."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SHORTEST_PREFIX = 6
 _PAGE = 500
 
@@ -95,6 +97,18 @@ class LedgerReads:
     def last_good_apply(self, environment: str, config: str) -> InfraApply | None:
         """Newest successful apply of a configuration, also of one without a commit."""
         return self._first(rows.apply_of, queries.LAST_GOOD_APPLY, environment=environment, config=config)
+
+    def messages(self, state: MessageState = "waiting", limit: int = 200) -> list[Message]:
+        """Of one state, in the order in which they were queued."""
+        return self._all(rows.message_of, queries.MESSAGES, state=state, limit=limit)
+
+    def message(self, key: str) -> Message | None:
+        """By its key."""
+        return self._first(rows.message_of, queries.MESSAGE, message_key=key)
+
+    def audited(self, event: str, limit: int = 50) -> list[AuditEntry]:
+        """Entries of one event, newest first."""
+        return self._all(rows.audit_of, queries.AUDITED, event=event, limit=limit)
 
     def audit_trail(self, run_id: str = "") -> Iterator[AuditEntry]:
         """In order, of one run or of all."""
@@ -175,16 +189,17 @@ class _SqliteFile:
     def __init__(self, address: Address, path: Path) -> None:
         self._address = address
         self._path = path
-        self._checked = False
+        self._version = 0
 
     def select(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
         if not self._path.exists():
             return []
         try:
             with closing(self._connect()) as connection:
-                if not self._checked and not self._has_tables(connection):
+                if self._version < SCHEMA_VERSION:
+                    self._version = self._stored_version(connection)
+                if self._version < queries.needs_version(sql):
                     return []
-                self._checked = True
                 return [dict(row) for row in connection.execute(sql, dict(parameters))]
         except sqlite3.Error as error:
             raise storage_failure("read the ledger", self._address, error) from error
@@ -211,35 +226,31 @@ class _SqliteFile:
             raise
         return connection
 
-    def _has_tables(self, connection: sqlite3.Connection) -> bool:
+    def _stored_version(self, connection: sqlite3.Connection) -> int:
+        """0 for tables that are not there yet. Raises ``StorageError`` for those of a later version."""
         named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'midas_meta'"
         if connection.execute(named).fetchone() is None:
-            return False
-        return _version_fits(self._address, connection.execute(queries.SCHEMA_VERSION).fetchone())
+            return 0
+        row = connection.execute(queries.SCHEMA_VERSION).fetchone()
+        return _known(self._address, int(row[0]) if row else 0)
 
 
-def _version_fits(address: Address, row: Sequence[Any] | None) -> bool:
-    """False for tables that are not there yet. Raises ``StorageError`` for those of a later version."""
-    if row is None:
-        return False
-    if int(row[0]) > SCHEMA_VERSION:
-        raise newer_schema(address, int(row[0]), SCHEMA_VERSION)
-    return True
+def _known(address: Address, found: int) -> int:
+    if found > SCHEMA_VERSION:
+        raise newer_schema(address, found, SCHEMA_VERSION)
+    return found
 
 
 def _existing(address: Address, engine: Engine, select: Select) -> Select:
     """A select that finds nothing as long as the database has no tables of ours."""
     from midas_devops.adapters.sql.engine import stored_version
 
-    checked = False
+    found = 0
 
     def select_if_there(sql: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        nonlocal checked
-        if not checked:
-            found = stored_version(engine, address)
-            if found > SCHEMA_VERSION:
-                raise newer_schema(address, found, SCHEMA_VERSION)
-            checked = found > 0
-        return select(sql, parameters) if checked else []
+        nonlocal found
+        if found < SCHEMA_VERSION:
+            found = _known(address, stored_version(engine, address))
+        return select(sql, parameters) if found >= queries.needs_version(sql) else []
 
     return select_if_there

@@ -17,6 +17,7 @@ from midas_devops.ports.ledger import (
     Holder,
     InfraApply,
     Lease,
+    Message,
     RunRow,
 )
 
@@ -111,6 +112,26 @@ def deployment_of(row: Row) -> Deployment:
         verified_at=_time_or_none(row["verified_at"]),
         url=row["url"],
         detail=row["detail"],
+        # A ledger that is only read may be of a version without this column.
+        committed_at=_time_or_none(row.get("committed_at") or ""),
+    )
+
+
+def message_of(row: Row) -> Message:
+    return Message(
+        number=row["number"],
+        key=row["message_key"],
+        run_id=row["run_id"],
+        topic=row["topic"],
+        kind=row["kind"],
+        body=json.loads(row["body"]),
+        state=row["state"],
+        queued_at=_time(row["queued_at"]),
+        attempts=row["attempts"],
+        next_try_at=_time(row["next_try_at"]),
+        last_error=row["last_error"],
+        delivered_at=_time_or_none(row["delivered_at"]),
+        receipt=row["receipt"],
     )
 
 

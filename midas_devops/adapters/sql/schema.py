@@ -16,9 +16,11 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    update,
 )
 
-VERSION = 1
+VERSION = 2
+"""2 added the outbox, and when a deployed commit was made."""
 
 metadata = MetaData()
 
@@ -110,6 +112,7 @@ deployments = Table(
     _text("verified_at"),
     _text("url"),
     Column("detail", Text, nullable=False),
+    Column("committed_at", String, nullable=False, server_default=""),
     Index("midas_deployments_environment", "environment", "number"),
     Index("midas_deployments_commit", "environment", "commit_sha"),
     sqlite_autoincrement=True,
@@ -144,6 +147,26 @@ applies = Table(
     Column("ok", Integer, nullable=False),
     _text("applied_at"),
     Index("midas_applies_config", "environment", "config", "number"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "midas_outbox",
+    metadata,
+    _number(),
+    Column("message_key", String, nullable=False, unique=True),
+    _text("run_id"),
+    _text("topic"),
+    _text("kind"),
+    Column("body", Text, nullable=False),
+    _text("state"),
+    _text("queued_at"),
+    Column("attempts", Integer, nullable=False),
+    _text("next_try_at"),
+    Column("last_error", Text, nullable=False),
+    _text("delivered_at"),
+    Column("receipt", Text, nullable=False),
+    Index("midas_outbox_state", "state", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -193,3 +216,14 @@ def create(connection: Connection) -> None:
     for statement in _APPEND_ONLY[connection.dialect.name]:
         connection.exec_driver_sql(statement)
     connection.execute(insert(meta).values(name="schema_version", value=str(VERSION)))
+
+
+def migrate(connection: Connection, found: int) -> None:
+    """Bring the tables of an earlier version up to date, within the transaction at hand. Nothing is lost."""
+    if found < 2:  # noqa: PLR2004 - the version that brought them
+        outbox.create(connection)
+        connection.exec_driver_sql(
+            "ALTER TABLE midas_deployments ADD COLUMN committed_at VARCHAR NOT NULL DEFAULT ''"
+        )
+    stored = meta.c.name == "schema_version"
+    connection.execute(update(meta).where(stored).values(value=str(VERSION)))

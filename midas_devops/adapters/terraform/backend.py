@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from midas_devops.adapters.terraform.saved_plan import given_settings
 from midas_devops.adapters.terraform.workspace import Place
 
 _DEFAULT = "default"
@@ -36,6 +37,18 @@ class Backend:
     workspace: str = _DEFAULT
     redirected: bool = False
     """True for a copy of the configuration whose state lies beside the original."""
+    type: str = "local"
+    settings: dict[str, object] = field(default_factory=dict)
+    """Those that say something."""
+
+    @property
+    def has_own_workspace(self) -> bool:
+        return self.workspace != _DEFAULT
+
+    @property
+    def identity_workspace(self) -> str:
+        """As a state's identity names it: empty for the default one."""
+        return self.workspace if self.has_own_workspace else ""
 
     @property
     def arguments(self) -> list[str]:
@@ -53,8 +66,12 @@ def backend_of(place: Place, environ: Mapping[str, str]) -> Backend:
         noted = _Noted()
     workspace = environ.get("TF_WORKSPACE") or _selected(place.data)
     backend = noted.backend or _Backend()
+    try:
+        settings = given_settings(msgspec.json.decode(backend.config, type=dict[str, object]))
+    except msgspec.DecodeError:
+        settings = {}
     if backend.type != "local":
-        return Backend(None, workspace)
+        return Backend(None, workspace, type=backend.type, settings=settings)
     try:
         config = msgspec.json.decode(backend.config, type=_Config)
     except msgspec.DecodeError:
@@ -64,7 +81,7 @@ def backend_of(place: Place, environ: Mapping[str, str]) -> Backend:
         inner = Path(config.path or "terraform.tfstate")
     else:
         inner = Path(config.workspace_dir or "terraform.tfstate.d") / workspace / "terraform.tfstate"
-    return Backend(place.real.folder / inner, workspace, place.is_copy)
+    return Backend(place.real.folder / inner, workspace, place.is_copy, settings=settings)
 
 
 def _selected(data: Path) -> str:

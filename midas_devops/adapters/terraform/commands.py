@@ -20,6 +20,8 @@ from midas_devops.ports.iac import IacErrorCode, IacFailure, Progress
 
 GRACE_SECONDS = 60.0
 """How long an interrupted engine may take to end: it waits for the resource that it is at, to record it."""
+_MAKES_WORKSPACES = frozenset({"init", "workspace"})
+"""Commands that make the workspace of ``TF_WORKSPACE``, or refuse to work while it is set."""
 _UNREADABLE_STATE = (
     "Unsupported state file format",
     "Failed to load state",
@@ -89,7 +91,7 @@ class Commands:
             ended = run_to_file(
                 [*self._program.argv, *arguments],
                 cwd=place.configuration.folder,
-                env=self.environment(place),
+                env=self.environment(place, arguments[0]),
                 log=raw,
                 timeout=self._timeout,
                 grace=GRACE_SECONDS,
@@ -108,7 +110,7 @@ class Commands:
         ended = run_to_file(
             [*self._program.argv, *arguments],
             cwd=place.configuration.folder,
-            env=self.environment(place),
+            env=self.environment(place, arguments[0]),
             log=into,
             errors=complaints,
             timeout=self._timeout,
@@ -130,10 +132,13 @@ class Commands:
             answer.stream.diagnose(diagnostic)
         return answer
 
-    def environment(self, place: Place) -> dict[str, str]:
+    def environment(self, place: Place, command: str) -> dict[str, str]:
         """Ours as it was given, and what makes an engine work unattended."""
+        environ = dict(self._environ)
+        if command in _MAKES_WORKSPACES:
+            environ.pop("TF_WORKSPACE", None)
         return {
-            **self._environ,
+            **environ,
             "TF_DATA_DIR": str(place.data),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",

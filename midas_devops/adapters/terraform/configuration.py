@@ -25,11 +25,11 @@ _OURS_AND_THE_ENGINES = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """One configuration folder inside a project, and the variables file when one was named."""
+    """One configuration folder inside a project, and the variables files that were named."""
 
     root: Path
     folder: Path
-    var_file: Path | None = None
+    var_files: tuple[Path, ...] = ()
 
     @property
     def relative(self) -> str:
@@ -38,8 +38,8 @@ class Configuration:
 
     def shifted(self, root: Path) -> Configuration:
         """The same configuration in another copy of the project."""
-        var_file = self.var_file and root / self.var_file.relative_to(self.root)
-        return Configuration(root, root / self.folder.relative_to(self.root), var_file)
+        var_files = tuple(root / path.relative_to(self.root) for path in self.var_files)
+        return Configuration(root, root / self.folder.relative_to(self.root), var_files)
 
 
 def locate(root: Path, config: Path) -> Configuration:
@@ -63,7 +63,7 @@ def locate(root: Path, config: Path) -> Configuration:
             location=str(path),
         )
     is_variables = path.name.endswith((".tfvars", ".tfvars.json"))
-    return Configuration(root, folder, path if is_variables else None)
+    return Configuration(root, folder, (path,) if is_variables else ())
 
 
 def fingerprints(configuration: Configuration) -> dict[str, str]:
@@ -73,6 +73,8 @@ def fingerprints(configuration: Configuration) -> dict[str, str]:
     relative path. Not what the engine itself keeps there: state, backups, lock file, ``.terraform``.
     """
     found: dict[str, str] = {}
+    for path in configuration.var_files:
+        _add(path, configuration.root, found)
     folders, seen = [configuration.folder], set[Path]()
     while folders:
         folder = folders.pop()
@@ -107,8 +109,7 @@ def text_files(configuration: Configuration) -> Iterator[Path]:
     for path in sorted(configuration.folder.iterdir()):
         if path.name.endswith(_TEXT) and path.is_file():
             yield path
-    if configuration.var_file is not None:
-        yield configuration.var_file
+    yield from configuration.var_files
 
 
 def _files(folder: Path) -> Iterator[Path]:

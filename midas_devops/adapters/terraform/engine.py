@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from midas_devops.adapters.terraform import configuration as files
 from midas_devops.adapters.terraform import sensitive
 from midas_devops.adapters.terraform.commands import Answer, failure_of, written_as_text
+from midas_devops.adapters.terraform.drafts import try_draft
 from midas_devops.adapters.terraform.drift import read_drift
+from midas_devops.adapters.terraform.inputs import gather, refuse_sensitive
 from midas_devops.adapters.terraform.processes import find_engine, start_time
+from midas_devops.adapters.terraform.saved_plan import foreign, read_origin
 from midas_devops.adapters.terraform.session import Session
 from midas_devops.adapters.terraform.state import StateFacts, plan_time_identity
 from midas_devops.adapters.terraform.stream import EngineStream
@@ -19,9 +24,22 @@ from midas_devops.config import Infrastructure
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.changes import StateIdentity
 from midas_devops.domain.plan_document import read_plan
+from midas_devops.domain.planned_values import planned_resources
 from midas_devops.errors import MidasError, ToolError, UnreadableError
 from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.iac import ApplyResult, DriftResult, IacFailure, InFlight, PlanResult, Progress
+from midas_devops.ports.iac import (
+    ApplyResult,
+    DraftResult,
+    DriftResult,
+    IacErrorCode,
+    IacFailure,
+    InFlight,
+    PlanInputs,
+    PlanResult,
+    Progress,
+)
+
+_NO_INPUTS = PlanInputs()
 
 
 class TerraformEngine:
@@ -39,13 +57,33 @@ class TerraformEngine:
         infrastructure: Infrastructure,
         artifacts: Artifacts,
         environ: Mapping[str, str],
+        *,
+        inputs: PlanInputs = _NO_INPUTS,
     ) -> None:
-        self._configuration = files.locate(root, config)
+        located = files.locate(root, config)
+        self._inputs = gather(located.root, infrastructure, inputs)
+        self._configuration = replace(located, var_files=(*located.var_files, *self._inputs.var_files))
+        self._bound = (root, environment, config, infrastructure, artifacts, environ)
         self._settings = infrastructure
         self._artifacts = artifacts
         self._environ = dict(environ)
+        if infrastructure.workspace:
+            self._environ["TF_WORKSPACE"] = infrastructure.workspace
         self._workspace = Workspace(self._configuration.root, environment, self._configuration)
-        self._session = Session(self._workspace, infrastructure, artifacts, self._environ)
+        self._session = Session(
+            self._workspace,
+            infrastructure,
+            artifacts,
+            self._environ,
+            self._inputs.init_arguments,
+            self._inputs.init_identity,
+        )
+
+    def given(self, inputs: PlanInputs) -> TerraformEngine:
+        """The same engine with a request's inputs. Raises ``UsageError``."""
+        engine = TerraformEngine(*self._bound, inputs=inputs)
+        refuse_sensitive(engine._inputs, sensitive.variables_declared(engine._configuration))
+        return engine
 
     @property
     def describe(self) -> str:
@@ -54,7 +92,7 @@ class TerraformEngine:
 
     def config_sha256(self) -> str:
         """Content hash of the configuration as it stands, uncommitted edits and local modules included."""
-        return files.combined(files.fingerprints(self._configuration))
+        return files.combined(self._fingerprints(self._configuration))
 
     def state_identity(self) -> StateIdentity:
         """Lineage and serial of the state as the backend has it now. Raises ``ToolError``."""
@@ -77,7 +115,7 @@ class TerraformEngine:
             place = self._session.place(config_commit)
         except ToolError as error:
             return PlanResult(failure=IacFailure(code="plan_failed", message=f"planning: {error.message}"))
-        before = files.fingerprints(place.configuration)
+        before = self._fingerprints(place.configuration)
         with self._session.scratch() as scratch:
             saved = scratch / "saved.tfplan"
             arguments = [*self._plan_arguments(place, saved), *(["-destroy"] if destroy else [])]
@@ -86,14 +124,54 @@ class TerraformEngine:
                 return PlanResult(failure=answer)
             if not answer.ok:
                 return PlanResult(failure=failure_of(answer, "planning", "plan_failed"))
-            after = files.fingerprints(place.configuration)
+            after = self._fingerprints(place.configuration)
             if files.configuration_text(before) != files.configuration_text(after):
                 message = "planning: the configuration was edited meanwhile; plan it again"
                 return PlanResult(failure=IacFailure(code="plan_failed", message=message, log=answer.log))
-            result = self._shown(place, saved, answer, files.combined(after))
-        if result.saved_plan is not None and result.plan_json is not None:
-            self._workspace.remember_plan(result.saved_plan.sha256, result.plan_json.sha256, config_commit)
-        return result
+            shown = self._shown(place, saved, answer, files.combined(after), config_commit)
+        return shown.model_copy(update={"targets": self._inputs.targets})
+
+    def adopt(self, plan_file: Path, progress: Progress) -> PlanResult:
+        """Take over a plan that somebody saved with this engine: copied, read and checked, not applied."""
+        place = self._session.place("")
+        attempted = f"taking over the plan {plan_file.name}"
+        if failure := self._session.initialise(place, progress):
+            return PlanResult(failure=failure)
+        with self._session.scratch() as scratch:
+            saved = scratch / "saved.tfplan"
+            try:
+                shutil.copyfile(plan_file, saved)
+                saved.chmod(0o600)
+                origin = read_origin(saved)
+            except (OSError, UnreadableError) as error:
+                seen = error.message if isinstance(error, UnreadableError) else error.strerror
+                return _not_taken("foreign_plan", f"{attempted}: {seen}")
+            backend = self._session.backend(place)
+            if wrong := foreign(origin, place.configuration, backend, self._session.version):
+                return _not_taken("foreign_plan", f"{attempted}: {wrong}")
+            now = self._session.state(place).identity
+            if plan_time_identity(saved, backend.identity_workspace) != now:
+                return _not_taken("stale_plan", f"{attempted}: it is stale, the state has changed since")
+            before = files.combined(self._fingerprints(place.configuration))
+            result = self._shown(place, saved, None, before)
+        return result.model_copy(update={"targets": origin.targets})
+
+    def create_workspace(self, progress: Progress) -> bool:
+        """Make sure that the state's workspace is there; True when it was made. Raises ``ToolError``."""
+        return self._session.create_workspace(self._session.place(""), progress)
+
+    def resource_types(self) -> set[str]:
+        """Types of the managed resources in the last plan."""
+        plan_json = self._artifacts.find(self._workspace.last_plan_json())
+        found = planned_resources(self._artifacts.get(plan_json)) if plan_json is not None else ()
+        return {one.type for one in found}
+
+    def try_draft(self, files: Mapping[str, str], progress: Progress) -> DraftResult:
+        """Format, validate and plan the configuration with these files in a copy. Nothing is kept."""
+        place = self._session.place("")
+        arguments = [self._lock_timeout, *self._inputs.plan_arguments(place.configuration.var_files)]
+        shaping = self._fingerprints(place.configuration)
+        return try_draft(self._session, place.configuration, shaping, files, arguments, progress)
 
     def drift(self, progress: Progress) -> DriftResult:
         """What changed outside since the last apply. The plan that is made for it is never kept."""
@@ -169,6 +247,10 @@ class TerraformEngine:
         place = self._session.place(self._workspace.commit_of(record.plan_sha256))
         return self._applied(place, stream, failure, log)
 
+    def sensitive_outputs(self) -> tuple[str, ...]:
+        """Names of the sensitive outputs of the current state. Raises ``ToolError``."""
+        return self._session.state(self._session.place("")).sensitive_outputs
+
     def sensitive_values(self) -> Iterable[str]:
         """Values marked as sensitive in the last plan and state, for the redactor. Never store them."""
         found = set(sensitive.in_configuration(self._configuration, self._environ))
@@ -181,15 +263,20 @@ class TerraformEngine:
         return sorted(value for value in found if value)
 
     def _plan_arguments(self, place: Place, saved: Path) -> list[str]:
-        var_file = place.configuration.var_file
-        return [f"-out={saved}", self._lock_timeout, *([f"-var-file={var_file}"] if var_file else [])]
+        inputs = self._inputs.plan_arguments(place.configuration.var_files)
+        return [f"-out={saved}", self._lock_timeout, *inputs]
+
+    def _fingerprints(self, configuration: files.Configuration) -> dict[str, str]:
+        return {**files.fingerprints(configuration), **self._inputs.fingerprints()}
 
     @property
     def _lock_timeout(self) -> str:
         return f"-lock-timeout={round(self._settings.lock_wait.total_seconds())}s"
 
-    def _shown(self, place: Place, saved: Path, answer: Answer, config_sha256: str) -> PlanResult:
-        """The saved plan as JSON, read, and both kept as private artifacts."""
+    def _shown(
+        self, place: Place, saved: Path, answer: Answer | None, config_sha256: str, commit: str = ""
+    ) -> PlanResult:
+        """The saved plan as JSON, read, and both kept as private artifacts. No ``answer``: it is not ours."""
         shown = saved.with_name("plan.json")
         show = self._session.commands.document(place, ["show", "-json", "-no-color", str(saved)], shown)
         if not show.ok:
@@ -198,18 +285,23 @@ class TerraformEngine:
             document = read_plan(shown.read_bytes())
         except UnreadableError as error:
             message = f"reading the saved plan: {error.message}"
-            return PlanResult(failure=IacFailure(code="plan_failed", message=message, log=answer.log))
-        state = plan_time_identity(saved)
+            log = answer.log if answer else None
+            return PlanResult(failure=IacFailure(code="plan_failed", message=message, log=log))
+        state = plan_time_identity(saved, self._session.backend(place).identity_workspace)
+        saved_plan = self._artifacts.put_file(saved, "saved.tfplan", private=True)
+        plan_json = self._artifacts.put_file(shown, "plan.json", private=True)
+        self._workspace.remember_plan(saved_plan.sha256, plan_json.sha256, commit)
         return PlanResult(
-            saved_plan=self._artifacts.put_file(saved, "saved.tfplan", private=True),
-            plan_json=self._artifacts.put_file(shown, "plan.json", private=True),
+            saved_plan=saved_plan,
+            plan_json=plan_json,
             counts=document.counts,
             changes=tuple(change.as_value() for change in document.changes),
             prior_addresses=document.prior_addresses,
+            dependents=document.dependents,
             outputs_changed=document.outputs_changed,
             state=self._session.state(place).identity if state is None else state,
             config_sha256=config_sha256,
-            engine=self._session.program.label(answer.stream.version or document.engine_version),
+            engine=self._session.program.label((answer and answer.stream.version) or document.engine_version),
         )
 
     def _applied(
@@ -226,8 +318,14 @@ class TerraformEngine:
             destroyed=stream.completed_with("delete"),
             failed=tuple(dict.fromkeys((*stream.errored, *stream.unfinished()))),
             tainted=facts.tainted,
+            deposed=facts.deposed,
+            orphans=tuple(name for name in stream.cut_off_creations() if name not in facts.addresses),
             not_begun=stream.not_begun() if failure else (),
             outputs=outputs or {},
             state=facts.identity,
             log=log,
         )
+
+
+def _not_taken(code: IacErrorCode, message: str) -> PlanResult:
+    return PlanResult(failure=IacFailure(code=code, message=message))

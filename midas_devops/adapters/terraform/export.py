@@ -38,6 +38,10 @@ def export_commit(place: Place, commit: str, tree: Path) -> None:
         for path in place.real.folder.glob(pattern):
             if not (folder / path.name).exists():
                 shutil.copy(path, folder / path.name)
+    for here, there in zip(place.real.var_files, place.configuration.var_files, strict=True):
+        if not there.exists():
+            private_folder(there.parent)
+            shutil.copy(here, there)
     workspaces = place.real.folder / _WORKSPACES
     if workspaces.is_dir() and not (folder / _WORKSPACES).exists():
         (folder / _WORKSPACES).symlink_to(workspaces)

@@ -23,18 +23,22 @@ def start_time(pid: int) -> float:
 
 def find_engine(record: EffectRecord) -> InFlight:
     """The recorded process; or, when we died before recording it, the one that was given this saved plan."""
+    return find_process(str(record.plan), record.pid, record.started)
+
+
+def find_process(argument: str, pid: int, started: float) -> InFlight:
+    """A process with ``argument`` on its command line: of this id and start, or any when the id is 0."""
     import psutil
 
-    plan = str(record.plan)
-    candidates = [record.pid] if record.pid else [pid for pid in psutil.pids() if pid != os.getpid()]
-    for pid in candidates:
+    candidates = [pid] if pid else [each for each in psutil.pids() if each != os.getpid()]
+    for each in candidates:
         try:
-            process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE or plan not in process.cmdline():
+            process = psutil.Process(each)
+            if process.status() == psutil.STATUS_ZOMBIE or argument not in process.cmdline():
                 continue
-            if record.pid and abs(process.create_time() - record.started) > _CLOCK_TOLERANCE:
+            if pid and abs(process.create_time() - started) > _CLOCK_TOLERANCE:
                 continue
         except psutil.Error:
             continue
-        return InFlight(alive=True, pid=pid)
+        return InFlight(alive=True, pid=each)
     return InFlight(alive=False)

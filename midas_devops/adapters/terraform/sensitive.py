@@ -70,7 +70,7 @@ class _State(msgspec.Struct):
 
 def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -> Iterator[str]:
     """Values of variables that the root module declares sensitive: environment, variables files, defaults."""
-    texts = [path.read_text("utf-8", "replace") for path in text_files(configuration)]
+    texts = _texts(configuration)
     for name, body in (pair for text in texts for pair in _sensitive_variables(text)):
         yield environ.get(f"TF_VAR_{name}", "")
         if default := re.search(rf"\bdefault\s*=\s*{_STRING}", body):
@@ -78,6 +78,15 @@ def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -
         assigned = re.compile(rf'^[ \t]*"?{re.escape(name)}"?[ \t]*[=:][ \t]*{_STRING}', re.MULTILINE)
         for text in texts:
             yield from assigned.findall(text)
+
+
+def variables_declared(configuration: Configuration) -> frozenset[str]:
+    """Names of the variables that the root module declares sensitive."""
+    return frozenset(name for text in _texts(configuration) for name, _ in _sensitive_variables(text))
+
+
+def _texts(configuration: Configuration) -> list[str]:
+    return [path.read_text("utf-8", "replace") for path in text_files(configuration)]
 
 
 def in_plan(plan_json: bytes) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -36,8 +36,13 @@ class Session:
         settings: Infrastructure,
         artifacts: Artifacts,
         environ: Mapping[str, str],
+        init: Sequence[str] = (),
+        init_identity: str = "",
     ) -> None:
+        """``init``: further arguments of ``init``; ``init_identity`` changes with what they stand for."""
         self.workspace = workspace
+        self._init = list(init)
+        self._init_identity = init_identity
         self._settings = settings
         self._artifacts = artifacts
         self._environ = environ
@@ -89,7 +94,7 @@ class Session:
         """
         if failure := self.initialise(place, progress):
             return failure
-        options = [*_COMMON, "-json", *backend_of(place, self._environ).arguments]
+        options = [*_COMMON, "-json", *self.backend(place).arguments]
         line = [command, *options, *arguments]
         answer = self.commands.stream(place, line, progress, log=log, on_start=on_start)
         if not answer.stream.needs_init:
@@ -111,19 +116,74 @@ class Session:
             return self.commands.validate(place, scratch / "validate.json")
 
     def initialise(self, place: Place, progress: Progress, *, again: bool = False) -> IacFailure | None:
-        """Fetch modules and providers and set the backend up, unless that was done before."""
-        if not again and self.workspace.is_initialised(place, self.program.identity):
+        """Fetch modules and providers and set the backend up, unless that was done before.
+
+        A workspace that is not there is a failure: the engine would make one by merely looking.
+        """
+        return self._set_up(place, progress, again=again) or self._no_workspace(place)
+
+    def _set_up(self, place: Place, progress: Progress, *, again: bool = False) -> IacFailure | None:
+        engine = f"{self.program.identity}{self._init_identity}"
+        if not again and self.workspace.is_initialised(place, engine):
             return None
         progress(f"initialising {place.real.relative}")
-        answer = self.commands.stream(place, ["init", *_COMMON], progress)
+        answer = self.commands.stream(place, ["init", *_COMMON, *self._init], progress)
         if not answer.ok:
             return failure_of(answer, "initialising", "init_failed")
-        self.workspace.set_initialised(place, self.program.identity)
+        self.workspace.set_initialised(place, engine)
+        return None
+
+    def create_workspace(self, place: Place, progress: Progress) -> bool:
+        """Make the workspace unless it is there; whether it was made. Raises ``ToolError``."""
+        failure = self._set_up(place, progress) or self._no_workspace(place)
+        if failure is None:
+            return False
+        name = self.backend(place).workspace
+        if failure.code == "workspace_missing":
+            with self.scratch() as scratch:
+                answer = self.commands.document(
+                    place, ["workspace", "new", "-no-color", name], scratch / "new"
+                )
+            # The engine would go on to use it wherever nothing else is said.
+            (place.data / "environment").unlink(missing_ok=True)
+            failure = None if answer.ok else failure_of(answer, "making the workspace", "workspace_missing")
+        if failure is not None:
+            raise ToolError(
+                f"the workspace '{name}' was not made: {failure.message}",
+                hint="check the backend and what it allows you",
+                location=place.real.relative,
+            )
+        return True
+
+    def backend(self, place: Place) -> Backend:
+        """Where the state lies, once it is initialised."""
+        return backend_of(place, self._environ)
+
+    def _no_workspace(self, place: Place) -> IacFailure | None:
+        backend = self.backend(place)
+        name = backend.workspace
+        missing = IacFailure(
+            code="workspace_missing",
+            message=f"the workspace '{name}' of {place.real.relative} is not there; nothing was done",
+        )
+        if not backend.has_own_workspace or self.workspace.has_seen(place, name):
+            return None
+        if backend.local_state is not None:
+            return None if backend.local_state.parent.is_dir() else missing
+        with self.scratch() as scratch:
+            listed = scratch / "workspaces"
+            answer = self.commands.document(place, ["workspace", "list", "-no-color"], listed)
+            if not answer.ok:
+                return failure_of(answer, "looking for the workspace", "init_failed")
+            names = [line.lstrip("* ").strip() for line in listed.read_text("utf-8", "replace").splitlines()]
+        if name not in names:
+            return missing
+        self.workspace.note_seen(place, name)
         return None
 
     def state_bytes(self, place: Place) -> bytes:
         """The state as the backend has it; empty when there is none yet. Raises ``ToolError``."""
-        backend = self._backend(place)
+        backend = self._initialised_backend(place)
         if backend.local_state is None:
             return self._pulled(place)
         try:
@@ -139,17 +199,19 @@ class Session:
 
     def state(self, place: Place) -> StateFacts:
         """What the state says now. Raises ``ToolError`` when that cannot be told."""
-        facts = read_state(self.state_bytes(place), place.real.relative)
-        return read_state(self._pulled(place), place.real.relative) if facts.encrypted else facts
+        source, data = place.real.relative, self.state_bytes(place)
+        workspace = self.backend(place).identity_workspace
+        facts = read_state(data, source, workspace)
+        return read_state(self._pulled(place), source, workspace) if facts.encrypted else facts
 
-    def _backend(self, place: Place) -> Backend:
+    def _initialised_backend(self, place: Place) -> Backend:
         if failure := self.initialise(place, silent):
             raise ToolError(
                 f"the state of {place.real.relative} cannot be read: {failure.message}",
                 hint="see the engine's log, and try `init` in this folder",
                 location=place.real.relative,
             )
-        return backend_of(place, self._environ)
+        return self.backend(place)
 
     def _pulled(self, place: Place) -> bytes:
         with self.scratch() as scratch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from midas_devops.domain.changes import StateIdentity
+from midas_devops.domain.plan_document import object_name
 from midas_devops.errors import ToolError
 
 
@@ -54,15 +56,21 @@ class StateFacts:
     identity: StateIdentity = field(default_factory=StateIdentity)
     outputs: dict[str, str] | None = None
     """Non-sensitive ones as text."""
+    sensitive_outputs: tuple[str, ...] = ()
+    """Names of the others."""
     tainted: tuple[str, ...] = ()
+    deposed: tuple[str, ...] = ()
+    """Objects that a replacement left over, as ``object_name`` writes them."""
+    addresses: frozenset[str] = frozenset()
+    """Of every managed object."""
     encrypted: bool = False
     """True for a state that OpenTofu encrypted: only its identity can be read from the file."""
 
 
-def read_state(data: bytes, source: str) -> StateFacts:
+def read_state(data: bytes, source: str, workspace: str = "") -> StateFacts:
     """Facts of a version 4 state; empty data is an empty state. Raises ``ToolError`` for anything else."""
     if not data.strip():
-        return StateFacts()
+        return StateFacts(identity=StateIdentity(workspace=workspace))
     try:
         state = msgspec.json.decode(data, type=_StateFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -72,25 +80,38 @@ def read_state(data: bytes, source: str) -> StateFacts:
             location=source,
         ) from error
     return StateFacts(
-        identity=StateIdentity(lineage=state.lineage, serial=state.serial),
+        identity=StateIdentity(lineage=state.lineage, serial=state.serial, workspace=workspace),
         outputs={
             name: as_text(output.value)
             for name, output in (state.outputs or {}).items()
             if not output.sensitive
         },
+        sensitive_outputs=tuple(name for name, output in (state.outputs or {}).items() if output.sensitive),
         tainted=tuple(
-            instance_address(resource.module, resource.type, resource.name, instance.index_key)
-            for resource in state.resources or ()
-            if resource.mode == "managed"
-            for instance in resource.instances or ()
+            address
+            for address, instance in _instances(state)
             if instance.status == "tainted" and not instance.deposed
         ),
+        deposed=tuple(
+            object_name(address, instance.deposed)
+            for address, instance in _instances(state)
+            if instance.deposed
+        ),
+        addresses=frozenset(address for address, _ in _instances(state)),
         encrypted=state.encrypted_data is not msgspec.UNSET,
     )
 
 
-def plan_time_identity(saved_plan: Path) -> StateIdentity | None:
-    """Identity of the state that a saved plan was made against; None when the file does not tell.
+def _instances(state: _StateFile) -> Iterator[tuple[str, _Instance]]:
+    for resource in state.resources or ():
+        if resource.mode == "managed":
+            for instance in resource.instances or ():
+                key = instance.index_key
+                yield instance_address(resource.module, resource.type, resource.name, key), instance
+
+
+def plan_time_identity(saved_plan: Path, workspace: str) -> StateIdentity | None:
+    """Identity of the state of ``workspace`` that a plan was made against; None when the file does not tell.
 
     A saved plan is a zip archive that holds the prior state as ``tfstate``; OpenTofu may encrypt all of it.
     """
@@ -99,7 +120,7 @@ def plan_time_identity(saved_plan: Path) -> StateIdentity | None:
             state = msgspec.json.decode(archive.read("tfstate"), type=_Identity)
     except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, OSError):
         return None
-    return StateIdentity(lineage=state.lineage, serial=state.serial)
+    return StateIdentity(lineage=state.lineage, serial=state.serial, workspace=workspace)
 
 
 def instance_address(module: str, resource_type: str, name: str, key: int | str | None) -> str:

@@ -130,6 +130,10 @@ class EngineStream:
         done = {address for address, _ in self.completed} | set(self.errored)
         return tuple(address for address in self.started if address not in done)
 
+    def cut_off_creations(self) -> tuple[str, ...]:
+        """Addresses whose creation was begun, and of which nothing was heard again."""
+        return tuple(address for address in self.unfinished() if self.started[address] == "create")
+
     def not_begun(self) -> tuple[str, ...]:
         """Addresses that were planned and not begun."""
         return tuple(address for address in self.planned if address not in self.started)
@@ -219,6 +223,9 @@ def _lock_holder(detail: str) -> str:
     if not found:
         return ""
     fields = dict(re.findall(r"^\s+(\w+):[ \t]+(\S.*?)\s*$", info, re.MULTILINE))
+    if re.search(r"(?:Workspace is already locked|Already locked for workspace creation): ", detail):
+        # The pg backend holds an advisory lock, and describes the lock that was refused: our own.
+        return "somebody else; the pg backend does not say who, or since when"
     held = re.search(r"already locked: ID=(\S+)", detail)
     if held and held[1] != fields.get("ID"):
         # Up to Terraform 1.11 the http backend describes the lock that was refused, not the one in its way.

@@ -131,6 +131,13 @@ class Workspace:
         """Whether ``init`` succeeded here before with this engine and these locked providers."""
         return _text(_stamp_file(place)) == _stamp(place, engine)
 
+    def has_seen(self, place: Place, name: str) -> bool:
+        """Whether this workspace of a remote state was there when it was looked for."""
+        return name in _text(_seen_file(place)).splitlines()
+
+    def note_seen(self, place: Place, name: str) -> None:
+        write_private(_seen_file(place), f"{_text(_seen_file(place))}{name}\n".encode())
+
     def set_initialised(self, place: Place, engine: str) -> None:
         private_folder(place.data)
         write_private(_stamp_file(place), _stamp(place, engine).encode())
@@ -145,6 +152,10 @@ def _text(path: Path) -> str:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _seen_file(place: Place) -> Path:
+    return place.data.with_name(f"{place.data.name}.workspaces")
 
 
 def _stamp_file(place: Place) -> Path:

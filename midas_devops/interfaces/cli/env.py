@@ -88,10 +88,52 @@ def unblock(
         show(f"{version} may go to {environment} again" if lifted else f"{version} was not blocked there")
 
 
+@shared
+def history(
+    session: Session,
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="Environment of midas.toml.")],
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many, newest first.")] = 20,
+) -> None:
+    """Show what was deployed there: when, by whom, why, and how it ended."""
+    with open_records(session) as records:
+        entries = records.history(environment, limit)
+    if session.json:
+        print_json({"environment": environment, "history": entries})
+    elif not entries:
+        show(f"nothing was deployed to {environment} yet")
+    else:
+        from midas_devops.interfaces.cli.history import show_history
+
+        show_history(entries)
+
+
+@shared
+def dora(
+    session: Session,
+    environment: Annotated[
+        str, typer.Argument(metavar="[ENV]", help="Default: every production environment.")
+    ] = "",
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, help="How far to look back.")] = 30,
+) -> None:
+    """Show DORA's four figures: deployment frequency, lead time, change fail rate, recovery time."""
+    with open_records(session) as records:
+        figures = records.dora(environment, days)
+    if session.json:
+        print_json({"days": days, "environments": figures})
+    elif not figures:
+        show("midas.toml defines no production environment: name one, such as 'env dora staging'")
+    else:
+        from midas_devops.interfaces.cli.history import show_figures
+
+        show_figures(figures)
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What runs where.", no_args_is_help=True)
     group.command("list", epilog=examples("midas-devops env list --json"))(list_environments)
     group.command("url", epilog=examples('curl "$(midas-devops env url staging)/health"'))(url)
     line = 'midas-devops env unblock staging v1.4.0 --by ana --reason "the database was at fault"'
     group.command("unblock", epilog=examples(line))(unblock)
+    group.command("history", epilog=examples("midas-devops env history production --limit 5"))(history)
+    group.command("dora", epilog=examples("midas-devops env dora production --days 90 --json"))(dora)
     app.add_typer(group, name="env")

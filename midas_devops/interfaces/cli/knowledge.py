@@ -26,6 +26,12 @@ def add(
     """Add files and folders. Only what changed is read again; what is gone is forgotten."""
     with session.agent() as agent:
         report = agent.knowledge.add(paths)
+    if report.missing:
+        raise UsageError(
+            f"adding to the knowledge base: {', '.join(map(plain, report.missing))}"
+            f" {'stands' if len(report.missing) == 1 else 'stand'} for no file",
+            hint="name files, folders or globs of the project; whatever else was named has been added",
+        )
     if session.json:
         print_json(report.model_dump(mode="json"))
         return

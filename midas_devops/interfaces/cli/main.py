@@ -30,6 +30,7 @@ from midas_devops.interfaces.cli import (
     pipeline,
     report,
     runs,
+    tracker,
 )
 from midas_devops.interfaces.cli.output import note, print_json, silence
 from midas_devops.interfaces.cli.session import (
@@ -96,7 +97,9 @@ def _globals(
     context.obj = Globals(project=project, json=json or before.json, quiet=quiet, no_input=no_input)
 
 
-for group in (init, doctor, demo, deploy, infra, pipeline, env, runs, report, logs, knowledge, graph):
+for group in (init, doctor, demo, deploy, infra, pipeline, env, runs):
+    group.register(app)
+for group in (report, tracker, logs, knowledge, graph):
     group.register(app)
 
 

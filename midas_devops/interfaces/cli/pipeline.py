@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from midas_devops.errors import UnreadableError, UsageError
 from midas_devops.interfaces.cli.carry_out import carry_out
 from midas_devops.interfaces.cli.deploy import IssueNumber, RequestedBy
 from midas_devops.interfaces.cli.output import print_json, show, write
+from midas_devops.interfaces.cli.pipeline_health import EPILOG, pipeline_health
 from midas_devops.interfaces.cli.session import Session, examples, shared
 from midas_devops.interfaces.wording import plain
 
@@ -38,6 +40,12 @@ def setup(
         str | None,
         typer.Option("--details", metavar="FILE", help="JSON with config_details; see docs/pipelines.md."),
     ] = None,
+    refresh_pins: Annotated[
+        bool,
+        typer.Option(
+            "--refresh-pins", help="Ask GitHub for newer releases of the actions, of the same major."
+        ),
+    ] = False,
     requested_by: RequestedBy = "",
     issue: IssueNumber = None,
 ) -> int:
@@ -57,9 +65,15 @@ def setup(
                 location="--platform",
             )
         given["platform"] = platform
+    if refresh_pins and given.get("platform") != "jenkins":
+        given["pins"] = {**_newest_pins(session), **given.get("pins", {})}
     # A mistake in it, or a validator that is not there, is exit 2 before a run begins.
     if parse_details(given).platform == "github-actions":
         required_validators()
+    elif session.settings.jenkins:
+        from midas_devops.adapters.jenkins_api import JenkinsApi
+
+        JenkinsApi.from_settings(session.settings, os.environ)
     folder = Path(repository).expanduser()
     if not folder.is_dir() and session.settings.tracker.using != "github":
         raise UsageError(
@@ -72,6 +86,17 @@ def setup(
         session,
         lambda agent: agent.setup_pipeline(where, given, requested_by=requested_by, issue_number=issue),
     )
+
+
+def _newest_pins(session: Session) -> dict[str, Any]:
+    """Never fails: what cannot be asked keeps the shipped pin, and says so."""
+    from midas_devops.adapters.github_pins import newest_pins
+
+    tracker = session.settings.tracker
+    found, notes = newest_pins(tracker.api_url, os.environ.get(tracker.token_env, ""))
+    for note in notes:
+        write(sys.stderr, f"midas-devops: {plain(session.redact(note))}\n")
+    return found
 
 
 def _details(path: str | None) -> dict[str, Any]:
@@ -92,11 +117,14 @@ def _details(path: str | None) -> dict[str, Any]:
 
 @shared
 def show_pipelines(session: Session) -> None:
-    """Show the pipelines of this project, and what they lack."""
-    from midas_devops.pipelines.describe import describe
-    from midas_devops.pipelines.tree import FolderTree
+    """Show the pipelines of this project, and what they lack.
 
-    config = describe(FolderTree(session.root), session.redact).model_dump(mode="json")
+    From their files, and from the host where midas.toml names one: environments, protections, permissions,
+    names of secrets.
+    """
+    from midas_devops.use_cases.project_pipelines import pipeline_config
+
+    config = pipeline_config(session.root, session.settings_or_defaults)
     if session.json:
         print_json(config)
     elif session.quiet:
@@ -127,14 +155,39 @@ def _print(config: Mapping[str, Any]) -> None:
         show(table)
         if workflow["secrets"]:
             show(f"  secrets: {plain(', '.join(workflow['secrets']))}")
+    if config["host"]:
+        _print_host(config["host"])
+    elif config["host_problem"]:
+        show(f"⚠ the host was not asked: {plain(config['host_problem'])}")
     for lack in config["missing"]:
         show(f"✘ {plain(lack)}")
     if not config["missing"]:
         show("✔ nothing is missing")
 
 
+def _print_host(host: Mapping[str, Any]) -> None:
+    show(f"{plain(host['host'])}, default branch {plain(host['default_branch'] or '-')}")
+    rules = host["branch"]
+    if rules:
+        checks = "not readable" if rules["required_checks"] is None else ", ".join(rules["required_checks"])
+        guarded = "protected" if rules["protected"] else "not protected"
+        show(f"  {plain(rules['branch'])}: {guarded}; required checks: {plain(checks) or 'none'}")
+    for one in host["environments"]:
+        who = ", ".join(one["reviewers"]) or "nobody"
+        where = "every branch" if one["branches"] is None else ", ".join(one["branches"]) or "no branch"
+        show(f"  environment {plain(one['name'])}: approved by {plain(who)}; from {plain(where)}")
+        if one["secrets"]:
+            show(f"    secrets: {plain(', '.join(one['secrets']))}")
+    for kind in ("secrets", "variables"):
+        if host[kind]:
+            show(f"  {kind}: {plain(', '.join(host[kind]))}")
+    for line in host["unknown"]:
+        show(f"  ? {plain(line)}")
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Set up and look at CI/CD pipelines.", no_args_is_help=True)
     group.command("setup", epilog=SETUP_EPILOG)(setup)
+    group.command("health", epilog=EPILOG)(pipeline_health)
     group.command("show", epilog=examples("midas-devops pipeline show --json"))(show_pipelines)
     app.add_typer(group, name="pipeline")

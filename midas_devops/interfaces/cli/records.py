@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from midas_devops.errors import UsageError
 
 if TYPE_CHECKING:
+    from midas_devops.adapters.sql.reading import LedgerReads
     from midas_devops.interfaces.cli.session import Session
     from midas_devops.ports.artifacts import Artifacts
-    from midas_devops.records import Reader
 
 
 @dataclass(frozen=True)
 class Records:
     """The ledger and the artifacts of one project, as the contract's JSON."""
 
-    reader: Reader
+    reader: LedgerReads
     session: Session
 
     @cached_property
@@ -59,6 +59,50 @@ class Records:
 
         services = local_services(self.session.root, self.session.settings)
         return environments_json(self.reader, self.session.settings, services)
+
+    def history(self, environment: str, limit: int) -> list[dict[str, Any]]:
+        """What was deployed to one environment, newest first."""
+        from midas_devops.use_cases.history import history_json
+
+        return history_json(self.reader, self.known(environment), limit=limit)
+
+    def dora(self, environment: str, days: int) -> list[dict[str, Any]]:
+        """DORA's figures of one environment; of every production environment without a name."""
+        from datetime import UTC, datetime
+
+        from midas_devops.use_cases.history import dora_json
+
+        settings = self.session.settings
+        production = [name for name, known in settings.environments.items() if known.is_production]
+        names = [self.known(environment)] if environment else sorted(production)
+        now = datetime.now(UTC)
+        return [dora_json(self.reader, settings, name, days=days, now=now) for name in names]
+
+    def tracking(self) -> dict[str, Any]:
+        """What the tracker has still to be told."""
+        from midas_devops.records import tracking_json
+
+        told = tracking_json(self.reader)
+        messages = [message for state in ("waiting", "given_up") for message in self.reader.messages(state)]
+        shown = ("key", "kind", "run_id", "topic", "state", "attempts", "last_error")
+        listed = [
+            {key: getattr(message, key) for key in shown} | {"queued_at": message.queued_at.isoformat()}
+            for message in messages
+        ]
+        return {**told, "messages": listed}
+
+    def known(self, environment: str) -> str:
+        """The name itself. Raises ``UsageError`` with near names when midas.toml has no such environment."""
+        from midas_devops.nearest import did_you_mean
+
+        names = self.session.settings.environments
+        if environment in names:
+            return environment
+        raise UsageError(
+            f"there is no environment '{environment}' in midas.toml",
+            hint=did_you_mean(environment, names) or "Environments: " + (", ".join(names) or "none"),
+            location="midas.toml: environments",
+        )
 
     def prune_private(self) -> int:
         """Delete private artifacts; the number of bytes freed."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from midas_devops.interfaces.cli.deploy import IssueNumber, RequestedBy
-from midas_devops.interfaces.cli.output import print_json, write
+from midas_devops.interfaces.cli.output import note, print_json, write
 from midas_devops.interfaces.cli.session import Session, examples, shared
 from midas_devops.interfaces.wording import plain
 
@@ -37,8 +37,10 @@ def report(
         print_json(result)
     elif not session.quiet:
         write(sys.stdout, f"on record: {plain(environment)} {plain(status)}\n")
-        if result.get("url"):
-            write(sys.stdout, f"  {plain(result['url'])}\n")
+        if result["comment"]:
+            write(sys.stdout, f"  {plain(result['comment'])}\n")
+        elif result["tracking"] == "waiting":
+            note(f"the issue is told later: {session.suggest('tracker', '--deliver')}")
 
 
 def register(app: typer.Typer) -> None:

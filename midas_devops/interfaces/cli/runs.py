@@ -112,7 +112,10 @@ def reject(session: Session, run_id: RunId, by: By, reason: Reason) -> int:
 
 @shared
 def resume(session: Session, run_id: RunId) -> int:
-    """Continue a run that was cut off. A finished one stays as it is; the exit code is the run's."""
+    """Continue a run that was cut off, or that was answered on its issue; the exit code is the run's.
+
+    A finished one stays as it is.
+    """
     return carry_out(session, lambda agent: agent.run(run_id).resume())
 
 

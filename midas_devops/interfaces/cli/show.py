@@ -9,15 +9,20 @@ from midas_devops.interfaces.cli.output import show, write
 from midas_devops.interfaces.wording import (
     VERDICT,
     Json,
+    blast_radius,
     clock,
     counts,
     elapsed,
+    gap,
     next_steps,
+    number,
     plain,
     release_line,
     said_once,
+    span,
     status_of,
     title,
+    tracking_line,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +32,10 @@ Row = tuple[str, "str | Text"]
 
 _STYLE = {"good": "green", "bad": "red", "waiting": "yellow", "quiet": "dim"}
 _MOST_SPANS = 4
+_MOST_PATCH_LINES = 60
 _MOST_LINES = 6
+_OLD = 60
+"""Seconds from which on a gate's evidence has an age that is worth a word."""
 _MOST_ADDRESSES = 12
 
 
@@ -74,6 +82,9 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
         yield "url", plain(run["url"])
     yield from _plan_rows(run.get("plan") or {}, asked=bool((run.get("pending") or {}).get("addresses")))
     yield from _gate_rows(run)
+    tracking = run.get("tracking") or {}
+    if tracking.get("waiting") or tracking.get("given_up"):
+        yield "tracker", tracking_line(tracking)
     said = (run.get("report") or {}).get("summary") or run.get("reason")
     if said and not run.get("diagnosis") and not run.get("pending"):
         yield "result", plain(said)
@@ -92,6 +103,24 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
         return
     release = plan.get("release")
     yield "plan", release_line(release) if release else counts(plan)
+    for position, warning in enumerate((release or {}).get("warnings") or ()):
+        yield "beware" if position == 0 else "", Text(plain(warning), style="yellow")
+    if plan.get("targets"):
+        only = ", ".join(plain(address) for address in plan["targets"])
+        yield "exception", Text(f"limited to {only}", style="bold yellow")
+    radius = plan.get("blast_radius") or {}
+    if radius.get("score"):
+        yield "radius", blast_radius(radius)
+    asked_for = plan.get("requirements") or {}
+    for position, lack in enumerate(asked_for.get("gaps", ())):
+        yield "lacks" if position == 0 else "", gap(lack)
+    if asked_for.get("modules"):
+        yield "modules", plain(", ".join(asked_for["modules"]))
+    if draft := plan.get("draft"):
+        closed = number(draft["gaps_closed"], "gap")
+        yield "draft", f"closes {closed} in {plain(', '.join(draft['files']))}; tried in a copy, not applied"
+        for line in draft["text"].splitlines()[:_MOST_PATCH_LINES]:
+            yield "", plain(line)
     # The question names the same addresses.
     protected = [] if asked else list(plan.get("protected") or ())
     free = [
@@ -118,8 +147,15 @@ def _gate_rows(run: Json) -> Iterator[Row]:
             (f"{mark} ", _STYLE[tone]),
             f"{plain(gate.get('name', '')):<{width}}  ",
             (f"{gate.get('verdict', '')}: {plain(gate.get('reason', ''))}", "" if tone == "good" else "bold"),
+            (_age(gate), "dim"),
         )
         yield "gates" if position == 0 else "", text
+
+
+def _age(gate: Json) -> str:
+    """How old the evidence was when it was judged; nothing for what is measured by judging it."""
+    age = gate.get("age_seconds")
+    return f" ({span(age)} old)" if isinstance(age, int) and age >= _OLD else ""
 
 
 def _pending_rows(pending: Json) -> Iterator[Row]:

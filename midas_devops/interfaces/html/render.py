@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from midas_devops.interfaces import wording
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 _COUNTED = ("add", "change", "replace", "destroy", "forget")
 _DECISION = {"approve": ("good", "✔ approved"), "reject": ("bad", "✘ rejected")}
@@ -34,22 +34,23 @@ def render_fragment(run: Mapping[str, Any]) -> str:
     return _render("fragment.html.j2", run)
 
 
-def _render(template: str, run: Mapping[str, Any]) -> str:
+def template(name: str) -> Template:
+    """A template by its file name, with the filters and tests that all pages share."""
+    return _environment().get_template(name)
+
+
+def _render(page: str, run: Mapping[str, Any]) -> str:
     tone, mark, sentence = wording.status_of(run)
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            run=run,
-            title=wording.title(run),
-            tone=tone,
-            mark=mark,
-            sentence=sentence,
-            took=wording.elapsed(run),
-            steps=wording.next_steps(run),
-            counted=_COUNTED,
-            most=_LONG,
-        )
+    return template(page).render(
+        run=run,
+        title=wording.title(run),
+        tone=tone,
+        mark=mark,
+        sentence=sentence,
+        took=wording.elapsed(run),
+        steps=wording.next_steps(run),
+        counted=_COUNTED,
+        most=_LONG,
     )
 
 
@@ -69,11 +70,14 @@ def _environment() -> Environment:
         clock=wording.clock,
         numbered=_numbered,
         since=_since,
+        took=lambda seconds: "-" if seconds is None else wording.span(float(seconds)),
         words=lambda text: str(text).replace("_", " "),
         percent=lambda share: f"{float(share):.0%}",
         verdict=lambda verdict: wording.VERDICT.get(str(verdict), ("quiet", "·")),
         release=wording.release_line,
         counts=wording.counts,
+        blast_radius=wording.blast_radius,
+        gap=wording.gap,
         decision=_decision,
         effect=wording.said_once,
     )

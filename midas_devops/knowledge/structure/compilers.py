@@ -47,6 +47,9 @@ COMPILER_SHAPES: tuple[Shape, ...] = (
           r"^\[ERROR\] /?[\w./\\:-]+\.(?:java|kt|scala|groovy):\[\d+(?:,\d+)?\] (.+)", before=2, after=5),
     shape("compile", 73, _COMPILE, "The Scala source does not compile",
           r"^\[error\] (?:-- .*Error: )?/?[\w./\\-]+\.scala:\d+(?::\d+)?: (.+)", before=1, after=4),
+    shape("compile", 73, Category.DEPENDENCY_INSTALL, "A Go module that is imported is not among those required",
+          r"^(?:\./|\.\./)*[\w./@-]+\.go:\d+:\d+: (?:no required module provides|cannot find (?:module|package)|missing go\.sum)",
+          before=2, after=4, fixed=False),
     shape("compile", 72, _COMPILE, "The Go source does not compile",
           r"^(?:vet: )?(?:\./|\.\./)*[\w./@-]+\.go:\d+:\d+: (?!.*\(\w+\)$)(.+)", before=2, after=5),
     shape("compile", 71, _COMPILE, "The linker found no definition", r"undefined reference to [`'‘\"](.+)['’\"`]|"
@@ -55,6 +58,10 @@ COMPILER_SHAPES: tuple[Shape, ...] = (
     shape("compile", 71, _COMPILE, "The linker could not link",
           r"(?:/ld|^ld|ld\.lld|lld-link|link): (?:fatal )?(?:error: |cannot find |library .*not found|symbol\(s\) not found)"
           r"|fatal error LNK1\d\d\d", before=3, after=4),
+    shape("compile", 73, Category.DEPENDENCY_INSTALL, "A package that the build needs was not found",
+          r"^\s*CMake Error at [^\s:]+:\d+ \((?:find_package|find_dependency|pkg_\w+|_pkg_\w+)\)", before=1, after=7, fixed=False),
+    shape("compile", 73, Category.INVALID_CONFIGURATION, "The build asks for another version of CMake",
+          r"^\s*CMake Error at [^\s:]+:\d+ \(cmake_minimum_required\)", before=1, after=7, fixed=False),
     shape("compile", 72, _COMPILE, "The build could not be generated",
           r"^\s*CMake Error(?: at [^\s:]+:\d+ \(|: | in |:)", before=1, after=7, fixed=False),
     shape("compile", 70, _COMPILE, "The build has no rule for a file that it needs",

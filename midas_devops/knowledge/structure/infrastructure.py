@@ -12,8 +12,10 @@ from midas_devops.knowledge.structure.lines import Line
 
 _BOX_LINE = re.compile(r"^\s*[│|](?: ?)(?P<body>.*)$")
 _BOX_ERROR = re.compile(r"^Error: (?P<summary>.+)$")
+_BOX_WARNING = re.compile(r"^Warning: (?P<summary>.+)$")
 _LOCATION = re.compile(r"^\s*(?:on \S+ line \d+|with [\w.\[\]\"-]+,?$|in (?:resource|data|module|provider) )")
 _MAX_BLOCK = 40
+_WARNING_SCORE = 20.0
 
 
 class TerraformReader:
@@ -25,10 +27,17 @@ class TerraformReader:
         self._body: list[str] = []
         self._blank = 0
         self._last = 0
+        self._in_warning = False
 
     @property
     def open(self) -> bool:
-        return self._head is not None
+        return self._head is not None or self._in_warning
+
+    def settle(self, candidate: Candidate) -> None:
+        """What stands in a warning's box explains no failure, whatever words it uses."""
+        if self._in_warning:
+            candidate.is_warning = True
+            candidate.score = min(candidate.score, _WARNING_SCORE)
 
     def feed(self, line: Line, emit: Emit) -> None:
         text = line.text
@@ -37,6 +46,11 @@ class TerraformReader:
             return
         boxed = _BOX_LINE.match(text)
         body = boxed["body"] if boxed else text
+        if boxed and (self._in_warning or _BOX_WARNING.match(body)):
+            self.end(emit)
+            self._in_warning = True
+            return
+        self._in_warning = False
         if _BOX_ERROR.match(body) and (boxed or not body.startswith("Error: Process completed")):
             self.end(emit)
             self._head, self._boxed = line, bool(boxed)

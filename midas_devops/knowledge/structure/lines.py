@@ -29,7 +29,7 @@ _MARKS = (
     rb"|direct cause|nother exception|^not ok|@level|otFound|aised|\+\+ |oo many|etry|[Ss]orry|omplete"
     rb"|nother [Oo]p|AnotherOp|isallowed|o such host|o route to|gave HTTP|o matching|ot accessible|o runner|go\.(?:mod|sum)"
     rb"|nconsistent|requires go|import path was|private repo|DISABLED|EXHAUSTED|seem to be|o solution|xternally|repeated too"
-    rb"|: line \d|nbound|yntax|o installation|does not have|issue\(s\)|:\d+ [A-Z]{1,4}\d{2,4}|no longer|prevent_destroy|n't (?:match|exist)|not satisfy|not created|entinel"
+    rb"|: line \d|nbound|yntax|o installation|does not have|issue\(s\)|:\d+ [A-Z]{1,4}\d{2,4}|no longer|prevent_destroy|: EOF|unexpected EOF|^>> Issue|^Diff in |^rspec |broken\.|n't (?:match|exist)|not satisfy|not created|entinel"
 )
 _LONG_LOOK = re.compile(rb"rror\b|RROR|ailed|ailure|xception|atal|enied|anic:|imed out|illed")
 """What a very long line is searched for, where the whole list would take minutes."""

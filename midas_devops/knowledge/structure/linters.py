@@ -46,5 +46,8 @@ LINTER_SHAPES: tuple[Shape, ...] = (
           r"|Your code has been rated at|Lint failed|.* have differences|error: formatting check failed|Checking formatting\.\.\.$)",
           before=8, after=3),
     shape("lint", 66, _LINT, "Clippy found a violation", r"`-D (?:clippy::[\w-]+|warnings)`|#\[deny\(clippy::", before=9, after=3),
+    shape("lint", 66, _LINT, "A security check found a problem", r"^>> Issue: \[\w+", before=1, after=7),
+    shape("lint", 66, _LINT, "The layers of the code are crossed",
+          r"^[\w.]+ is not allowed to import [\w.]+|^Contracts: \d+ kept, [1-9]\d* broken", before=2, after=5),
     shape("lint", 64, _LINT, "Spelling is wrong", r"^\S+:\d+: \w+ ==> \w+", before=1, after=4),
 )  # fmt: skip

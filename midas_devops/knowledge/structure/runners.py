@@ -31,14 +31,19 @@ RUNNER_SHAPES: tuple[Shape, ...] = (
     shape("test", 50, _TEST, "A test failed", r"^\S+\.py::\S+ (?:FAILED|ERROR)\b", before=1, after=4, in_test=True),
     shape("test", 62, _TEST, "A test failed", r"^(?:FAIL|ERROR): \w+ \([\w.]+\)|^(?:FAIL|ERROR): test\w*\b", before=1, after=12, in_test=True),
     shape("test", 64, _TEST, "A test failed", r"^not ok \d+ (?!.*# (?:TODO|SKIP))", before=1, after=10, in_test=True),
-    shape("test", 64, _TEST, "A test failed", r"^\s*(?:✗|✕|✖|×) (?!\d+ problem)\S.*", before=1, after=8, in_test=True),
-    shape("test", 66, _TEST, "A test failed", r"^\s+Failure/Error: |^\d+\) [A-Z][\w:\\]+(?:Test)?::\w+", before=2, after=8, in_test=True),
+    shape("test", 64, _TEST, "A test failed", r"^\s*(?:✗|✕|✖|×) (?!\d+ problem)(?!.*\S {3,}\S)\S.*", before=1, after=8, in_test=True),
+    shape("test", 66, _TEST, "A test failed", r"^\s+Failure/Error: |^rspec \./\S+:\d+ # |^\d+\) [A-Z][\w:\\]+(?:Test)?::\w+", before=2, after=8, in_test=True),
     shape("test", 64, _TEST, "A test failed", r"^\s*Failed (?!to )\S+ \[(?:<? ?\d+ m?s|\d+)", before=1, after=8, in_test=True),
     shape("test", 60, _TEST, "A test failed", r"^\s*\d+/\d+ Test +#\d+: .*\*\*\*(?:Failed|Exception|Timeout)", before=2, after=4, in_test=True),
     shape("test", 62, _TEST, "A documentation example failed", r"^Failed example:$|^File \".+\", line \d+, in [\w.]+$", before=1, after=8, in_test=True),
     shape("test", 55, _TEST, "Coverage is below its limit",
           r"(?:Required test coverage of|Coverage failure: total of|coverage threshold for \w+ \(\d|does not meet (?:global|\S+) threshold)",
           before=2, after=2, in_test=True),
+)  # fmt: skip
+
+CHECKSUM_SHAPES: tuple[Shape, ...] = (
+    shape("checksum", 66, Category.DEPENDENCY_INSTALL, "A file is not the one that its checksum is of",
+          r"^[^\s:]+: FAILED(?: open or read)?$|computed checksums? did NOT match", before=1, after=2),
 )  # fmt: skip
 
 WRAPPER_SHAPES: tuple[Shape, ...] = (

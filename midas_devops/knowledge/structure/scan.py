@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from midas_devops.context.signals import HINT, signal_of
+from midas_devops.context.signals import HINT, is_noise, signal_of
 from midas_devops.domain.evidence import Category
 from midas_devops.knowledge.catalogue import Catalogue, Entry
 from midas_devops.knowledge.structure.candidate import Candidate, Reader
@@ -18,7 +18,7 @@ from midas_devops.knowledge.structure.jvm import BuildToolReader, StackTraceRead
 from midas_devops.knowledge.structure.lines import FIRST_LOOK, Line, line_of
 from midas_devops.knowledge.structure.linters import LINTER_SHAPES
 from midas_devops.knowledge.structure.python import PytestReader, TracebackReader, announces_harmless
-from midas_devops.knowledge.structure.runners import RUNNER_SHAPES, WRAPPER_SHAPES
+from midas_devops.knowledge.structure.runners import CHECKSUM_SHAPES, RUNNER_SHAPES, WRAPPER_SHAPES
 from midas_devops.knowledge.structure.shapes import ShapeReader
 from midas_devops.knowledge.structure.steps import Place
 
@@ -34,6 +34,8 @@ _SHORT_MEMORY = 64
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{7,}|\d+", re.IGNORECASE)
 _VARYING = re.compile(rb"[0-9a-fA-F]*\d[0-9a-fA-F]*")
 _MARKER = re.compile(rb"##\[|\[Pipeline\]|section_(?:start|end)")
+_GOOD_NEWS = re.compile(r"\b(?:passed|ok|done|succe\w+|complete[ds]?|finished)\b", re.IGNORECASE)
+_STEP_BORDER = re.compile(r"##\[(?:error|group)\]|\[Pipeline\] (?:stage|\}|\{)|section_(?:start|end):")
 _LONGEST_SHAPE = 600
 _MANY_SHAPES = 40_000
 _SETTLED_KINDS = frozenset({"test", "pytest", "lint", "compile"})
@@ -49,10 +51,11 @@ class Scan:
         self.lines = 0
         self._catalogue = catalogue
         self._report = PytestReader()
+        self._terraform = TerraformReader()
         self._readers: tuple[Reader, ...] = (
-            TracebackReader(), self._report, TerraformReader(), PlaybookReader(), StackTraceReader(), BuildToolReader(),
+            TracebackReader(), self._report, self._terraform, PlaybookReader(), StackTraceReader(), BuildToolReader(),
             ShapeReader(WRAPPER_SHAPES), ShapeReader(COMPILER_WRAPPERS), ShapeReader(COMPILER_SHAPES),
-            ShapeReader(LINTER_SHAPES), ShapeReader(RUNNER_SHAPES), GenericReader(),
+            ShapeReader(LINTER_SHAPES), ShapeReader(CHECKSUM_SHAPES + RUNNER_SHAPES), GenericReader(),
         )  # fmt: skip
         self._stateful = self._readers[:6]
         self._ring: deque[tuple[int, bytes]] = deque(maxlen=_RING)
@@ -78,17 +81,34 @@ class Scan:
             if not within and (look(words) is None or self._seen_before(words)):
                 continue
             line = line_of(self.lines, data)
+            if within and _STEP_BORDER.match(line.marked):
+                self._close()
             before = self.place.marks
             if not self.place.note(line):
                 continue
             self._ask(line)
             if not within and self._shape and self.place.marks == before:
                 self._remember(line)
+        self._close()
+        self._settle(everything=True)
+        return sorted(self._found.values(), key=lambda candidate: candidate.anchor)
+
+    def message(self) -> Candidate | None:
+        """The text itself, where it is one line that somebody was given; None for a log, or for good news."""
+        told = [line for number, data in self._ring if (line := line_of(number, data)).text.strip()]
+        if len(told) != 1 or _GOOD_NEWS.search(told[0].text) or is_noise(told[0].marked):
+            return None
+        line = told[0]
+        return Candidate(
+            anchor=line.no, text=line.text.strip(), kind="message", score=30.0, category=Category.UNKNOWN,
+            first=line.no, last=line.no, last_seen=line.no, quoted=(_cropped(line.raw),),
+        )  # fmt: skip
+
+    def _close(self) -> None:
+        """What the readers hold back belongs to the step that ends here, not to the next one."""
         for reader in self._readers:
             reader.end(self._here.append)
         self._take(None)
-        self._settle(everything=True)
-        return sorted(self._found.values(), key=lambda candidate: candidate.anchor)
 
     def _seen_before(self, words: bytes) -> bool:
         """Whether a line of this shape was read in this step, and what is known of it is all there is to know."""
@@ -140,6 +160,7 @@ class Scan:
             if candidate.kind != "catalogue":
                 _name(candidate, self._known(candidate.matching or candidate.text))
             self._report.settle(candidate)
+            self._terraform.settle(candidate)
             self._hold(candidate)
 
     @staticmethod

@@ -128,6 +128,34 @@ def test_a_reused_process_id_does_not_pass_for_the_service(place: Place, lie: st
     record.write_text(honest)
 
 
+def test_a_service_whose_note_is_lost_is_adopted(place: Place) -> None:
+    first, second = place.release("v1"), place.release("v2")
+    place.deployer().deploy(first, _silent)
+    _, pid = place.answer()
+    (place.home / "current.json").unlink()
+    running = place.deployer().status()
+    assert running is not None
+    assert (running.commit, running.version) == (first.commit, "v1")
+    assert place.deployer().deploy(first, _silent).failure is None
+    assert place.answer() == ("v1", pid)
+    (place.home / "current.json").unlink()
+    assert place.deployer().deploy(second, _silent).failure is None
+    assert place.answer()[0] == "v2"
+    assert place.living() == {place.answer()[1]}
+
+
+def test_a_clock_that_went_back_costs_no_release_that_is_needed(place: Place) -> None:
+    first, second, third = place.release("v1"), place.release("v2"), place.release("v3")
+    place.deployer(keep_releases=1).deploy(first, _silent)
+    for marker in (place.home / "releases").glob("*.done"):
+        os.utime(marker, (4_000_000_000, 4_000_000_000))
+    for release in (second, third):
+        assert place.deployer(keep_releases=1).deploy(release, _silent).failure is None
+    assert place.answer()[0] == "v3"
+    assert place.deployer(keep_releases=1).rollback(second, _silent).failure is None
+    assert place.answer()[0] == "v2"
+
+
 def test_a_damaged_record_is_an_error_and_stops_nothing(place: Place) -> None:
     release = place.release("v1")
     place.deploy(release)

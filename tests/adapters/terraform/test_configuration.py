@@ -118,7 +118,7 @@ class TestLocate:
     def test_a_variables_file_is_kept_for_the_engine(self, project: Path) -> None:
         variables = project / "infra/staging/blue.tfvars"
         variables.write_text("")
-        assert locate(project, Path("infra/staging/blue.tfvars")).var_file == variables
+        assert locate(project, Path("infra/staging/blue.tfvars")).var_files == (variables,)
 
     @pytest.mark.parametrize(
         ("place", "said"), [("infra/nowhere", "not there"), ("..", "outside"), ("/", "outside")]

@@ -18,7 +18,7 @@ from midas_devops.testing.iac import SECRET, Watcher
 from .projects import TerraformProject, engines
 
 
-@pytest.fixture(params=engines())
+@pytest.fixture(params=engines(pytest.mark.slow))
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> TerraformProject:
     return TerraformProject(tmp_path / "project", request.param)
 

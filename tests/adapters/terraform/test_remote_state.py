@@ -77,7 +77,7 @@ def server() -> Iterator[StateServer]:
     server.close()
 
 
-@pytest.fixture(params=engines())
+@pytest.fixture(params=engines(pytest.mark.slow))
 def project(request: pytest.FixtureRequest, tmp_path: Path, server: StateServer) -> TerraformProject:
     project = TerraformProject(tmp_path / "project", request.param)
     addresses = "\n".join(

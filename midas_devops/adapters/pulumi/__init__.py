@@ -1,0 +1,1 @@
+"""Pulumi, by its command line."""

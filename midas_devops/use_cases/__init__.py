@@ -1,0 +1,1 @@
+"""What the agent does beside a run: looks at environments, pipelines and records, and tells the tracker."""

@@ -1,0 +1,6 @@
+import kotlin.test.Test
+import kotlin.test.assertEquals
+
+class LedgerTest {
+    @Test fun balance() = assertEquals(3, balance(listOf(1, 2)))
+}

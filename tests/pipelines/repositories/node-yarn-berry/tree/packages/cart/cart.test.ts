@@ -1,0 +1,2 @@
+import { expect, test } from "vitest";
+test("empty", () => expect([].length).toBe(0));

@@ -1,0 +1,4 @@
+# Autor: Jörg
+from setuptools import setup
+
+setup(name="alt")

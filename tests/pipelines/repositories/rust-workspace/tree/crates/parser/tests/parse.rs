@@ -1,0 +1,4 @@
+#[test]
+fn counts() {
+    assert_eq!(parser::parse("ab"), 2);
+}
