@@ -29,9 +29,9 @@ test: $(STAMP) ## the test-suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_OPTIONS)
 
 .PHONY: test-slow
-test-slow: $(STAMP) ## suites that take minutes (a real AWS provider against moto)
+test-slow: $(STAMP) ## suites that take minutes: Kubernetes, AWS on moto, every engine, more kill moments
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/slow.txt
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 .PHONY: tools
 tools: ## build OpenTofu, a Kubernetes without machines and pipeline linters that tests use, cached

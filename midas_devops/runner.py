@@ -50,7 +50,7 @@ class Runner:
         """Take a person's answer to the open question, and carry on. Raises ``ApprovalRefusedError``."""
         row = self._row(run_id)
         self._refuse_early(row, review, Pending.model_validate(row.record["pending"]))
-        answer = Command[Any](resume=self._ports.redactor.json(review.model_dump()))
+        answer: Command[Any] = Command(resume=self._ports.redactor.json(review.model_dump()))
         at_interrupt = _PERSON in self._graph.get_state(self._config(run_id)).next
         self._carry_on(run_id, answer if at_interrupt else None)
 

@@ -53,9 +53,10 @@ def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], within: timed
                 raise
         if code:
             ending = f"signal {-code}" if code < 0 else f"status {code}"
-            words = printable(_text(errors))[:_WORDS_SHOWN] or "it said nothing"
+            words = printable(_text(errors)) or printable(_text(out)) or "it said nothing"
             raise ToolError(
-                f"{argv[0]} ended with {ending}: {words}", hint="run it by hand to see more of what it says"
+                f"{argv[0]} ended with {ending}: {words[:_WORDS_SHOWN]}",
+                hint="run it by hand to see more of what it says",
             )
         return _text(out).strip()
 

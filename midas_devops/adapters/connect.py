@@ -8,18 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from midas_devops.adapters.connect_gates import (
+    evaluate_policies,
+    read_checks,
+    read_requirements,
+    read_scans,
+    read_tests,
+)
 from midas_devops.config import (
-    ChecksGate,
     CommandDeploy,
-    CommandGate,
-    Gate,
     GitHubActionsDeploy,
     Infrastructure,
-    JUnitGate,
     KubernetesDeploy,
-    PeerGate,
-    RegoGate,
-    SarifGate,
     Settings,
 )
 from midas_devops.errors import ConfigError
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from midas_devops.ports.knowledge import KnowledgeBase
     from midas_devops.ports.ledger import Ledger
     from midas_devops.ports.pipeline import PipelineHost, PipelineJobs
-    from midas_devops.ports.policy import Policies
-    from midas_devops.ports.requirements import InfrastructureRequirements
-    from midas_devops.ports.results import CheckResults, ScanResults, TestResults
     from midas_devops.ports.source import Source
     from midas_devops.ports.verification import Verifier
 
@@ -68,12 +65,12 @@ def connect(
         source=source,
         engine=_engines(root, settings, artifacts, variables),
         deployer=_deployers(root, settings, source, artifacts, ledger, variables, redactor.text),
-        tests=_test_gates(root),
-        scans=_scan_gates(root),
-        checks=_check_gates(root, settings, artifacts, variables, redactor.text),
+        tests=read_tests(root),
+        scans=read_scans(root),
+        checks=read_checks(root, settings, artifacts, variables, redactor.text),
         verifier=_verifiers(root, settings, artifacts, variables, redactor.text),
-        policies=_policies(root),
-        requirements=_requirements(root, settings),
+        policies=evaluate_policies(root),
+        requirements=read_requirements(root, settings),
         pipelines=_pipelines(root, settings, variables),
         pipeline_jobs=_pipeline_jobs(settings, variables),
         knowledge=_knowledge(root, settings, redactor),
@@ -200,64 +197,6 @@ def _deployers(
     return deployer
 
 
-def _test_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], TestResults]:
-    def tests(gate: Gate, peers: Mapping[str, Any]) -> TestResults:
-        from midas_devops.adapters.junit import JUnitResults
-        from midas_devops.adapters.peers import PeerTestResults
-
-        if isinstance(gate, JUnitGate):
-            return JUnitResults(root, gate.path)
-        if isinstance(gate, PeerGate):
-            return PeerTestResults(peers.get("test_results") or {})
-        raise ConfigError(f"a gate of kind '{gate.kind}' does not read test results")
-
-    return tests
-
-
-def _scan_gates(root: Path) -> Callable[[Gate, Mapping[str, Any]], ScanResults]:
-    def scans(gate: Gate, peers: Mapping[str, Any]) -> ScanResults:
-        from midas_devops.adapters.peers import PeerScanResults
-        from midas_devops.adapters.sarif import SarifResults
-
-        if isinstance(gate, SarifGate):
-            return SarifResults(root, gate.path)
-        if isinstance(gate, PeerGate):
-            return PeerScanResults(peers.get("scan_results") or {})
-        raise ConfigError(f"a gate of kind '{gate.kind}' does not read scan results")
-
-    return scans
-
-
-def _check_gates(
-    root: Path,
-    settings: Settings,
-    artifacts: Artifacts,
-    environ: Mapping[str, str],
-    redact: Callable[[str], str],
-) -> Callable[[Gate, str], CheckResults]:
-    def checks(gate: Gate, environment: str) -> CheckResults:
-        from midas_devops.adapters.github_checks import GitHubChecks
-        from midas_devops.adapters.verdict_command import CommandChecks
-
-        if isinstance(gate, ChecksGate):
-            return GitHubChecks.from_settings(settings, environ)
-        if isinstance(gate, CommandGate):
-            return CommandChecks(
-                gate.run,
-                environment=environment,
-                within=gate.within,
-                root=root,
-                environ=child_environment(
-                    settings, pass_env=gate.pass_env, drop_env=gate.drop_env, environ=environ
-                ),
-                artifacts=artifacts,
-                redact=redact,
-            )
-        raise ConfigError(f"a gate of kind '{gate.kind}' does not read checks")
-
-    return checks
-
-
 def _verifiers(
     root: Path,
     settings: Settings,
@@ -283,30 +222,6 @@ def _verifiers(
         )
 
     return verifier
-
-
-def _policies(root: Path) -> Callable[[RegoGate], Policies]:
-    def policies(gate: RegoGate) -> Policies:
-        from midas_devops.adapters.rego import RegoPolicies
-
-        return RegoPolicies(root, gate.paths, gate.within)
-
-    return policies
-
-
-def _requirements(
-    root: Path, settings: Settings
-) -> Callable[[str, Mapping[str, Any]], InfrastructureRequirements]:
-    def requirements(environment: str, peers: Mapping[str, Any]) -> InfrastructureRequirements:
-        from midas_devops.adapters.requirements import ArchitectRequirements
-
-        infrastructure = settings.environment(environment).infrastructure
-        named = infrastructure.requirements if infrastructure else ""
-        return ArchitectRequirements(
-            root / named if named else None, peers.get("infrastructure_requirements")
-        )
-
-    return requirements
 
 
 def _pipelines(root: Path, settings: Settings, environ: Mapping[str, str]) -> PipelineHost:

@@ -18,6 +18,8 @@ from midas_devops.pipelines.tree import MOST_BYTES
 from midas_devops.ports.pipeline import PipelineFile, PipelineProposal, ProposalResult
 
 if TYPE_CHECKING:
+    from github.Commit import Commit
+    from github.Comparison import Comparison
     from github.PullRequest import PullRequest
     from github.Repository import Repository
 
@@ -186,8 +188,12 @@ def _base(repository: Repository, proposal: PipelineProposal) -> tuple[str, str]
     """The branch's tip, empty when there is none, and the commit to build on. Raises ``BlockedError``."""
     tip = _tip(repository)
     head = repository.get_branch(repository.default_branch).commit.sha
-    merged = bool(tip) and repository.compare(tip, head).status in ("ahead", "identical")
-    base = tip if tip and not merged else head
+    base = head
+    if tip:
+        beyond = repository.compare(head, tip)
+        if beyond.status not in ("behind", "identical"):
+            _refuse_a_foreign_branch(proposal, beyond)
+            base = tip
     _refuse_what_is_not_ours(repository, proposal, base, is_proposal=base == tip)
     return tip, base
 
@@ -208,13 +214,27 @@ def _refuse_what_is_not_ours(
         if file.path not in tree.paths() or tree.read(file.path) == file.text:
             continue
         last = repository.get_commits(sha=base, path=file.path)[0]
-        if is_proposal and f"\n{RUN_TRAILER}: " in last.commit.message:
+        if is_proposal and _is_ours(last):
             continue
         raise BlockedError(
             f"{file.path} was changed by somebody else: it is never overwritten",
             hint=f"Merge or delete the branch {BRANCH}, then ask again.",
             location=f"{proposal.repository}: {file.path}",
         )
+
+
+def _refuse_a_foreign_branch(proposal: PipelineProposal, beyond: Comparison) -> None:
+    """A branch of this name without a single commit of ours is somebody's own."""
+    if not any(_is_ours(commit) for commit in beyond.commits):
+        raise BlockedError(
+            f"the branch {BRANCH} holds somebody's own work: nothing is added to it",
+            hint="Rename that branch, then ask again.",
+            location=proposal.repository,
+        )
+
+
+def _is_ours(commit: Commit) -> bool:
+    return f"\n{RUN_TRAILER}: " in commit.commit.message
 
 
 def _commit(

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from midas_devops.adapters.git_command import Git
-from midas_devops.errors import BlockedError, UsageError
+from midas_devops.errors import BlockedError, ToolError, UsageError
 from midas_devops.pipelines.plan import plan_pipeline
 from midas_devops.pipelines.tree import MOST_BYTES
 from midas_devops.ports.pipeline import PipelineFile, PipelineProposal, ProposalResult
@@ -169,6 +169,15 @@ class LocalPipelines:
                 hint="git init, git add and git commit first: a proposal is a branch beside a commit.",
             )
         return git, head.text.strip()
+
+
+def proposed_files(folder: Path) -> tuple[str, ...]:
+    """Files that the branch of the proposal adds or changes here; none where that cannot be told."""
+    try:
+        answer = Git(folder).run("diff", "--name-only", "--relative", "-z", f"HEAD...{_REF}")
+    except ToolError:
+        return ()
+    return tuple(filter(None, answer.text.split("\0"))) if answer.ok else ()
 
 
 def commit_message(proposal: PipelineProposal, run_id: str) -> str:

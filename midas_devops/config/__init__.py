@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from midas_devops.config.deploy_tables import (
+    CanaryStep,
+    CommandDeploy,
+    Deploy,
+    GitHubActionsDeploy,
+    Health,
+    KubernetesDeploy,
+    LocalDeploy,
+)
 from midas_devops.config.durations import Duration, parse_duration
 from midas_devops.config.find import (
     CONFIG_FILE,
@@ -20,20 +29,13 @@ from midas_devops.config.gate_tables import (
 from midas_devops.config.load import load_settings
 from midas_devops.config.schema import (
     Approvals,
-    CanaryStep,
-    CommandDeploy,
-    Deploy,
     Environment,
     EnvironmentKind,
     Gate,
-    GitHubActionsDeploy,
-    Health,
     Infrastructure,
     Jenkins,
     JUnitGate,
     Knowledge,
-    KubernetesDeploy,
-    LocalDeploy,
     Model,
     PeerGate,
     Project,

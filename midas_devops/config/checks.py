@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from midas_devops.config.deploy_tables import LocalDeploy
 from midas_devops.config.gate_tables import ChecksGate
 from midas_devops.config.problems import Problem, nearest
-from midas_devops.config.schema import LocalDeploy, PromotionGate, Settings
+from midas_devops.config.schema import PromotionGate, Settings
 from midas_devops.config.step_checks import step_problems
 
 _SECRET_KEY = re.compile(

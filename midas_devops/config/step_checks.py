@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from midas_devops.config.deploy_tables import CommandDeploy, Deploy, KubernetesDeploy
 from midas_devops.config.problems import Problem
-from midas_devops.config.schema import CommandDeploy, Deploy, KubernetesDeploy, Settings
+from midas_devops.config.schema import Settings
 
 
 def step_problems(settings: Settings) -> Iterator[Problem]:

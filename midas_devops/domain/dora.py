@@ -19,7 +19,7 @@ them, and how it is read here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from midas_devops.domain.base import Value
@@ -67,7 +67,7 @@ def four_figures(deployed: Iterable[Deployed], *, since: datetime, until: dateti
     days = (until - since) / timedelta(days=1)
     if days <= 0:
         raise ValueError("a window needs a length")
-    everything = sorted(deployed, key=lambda one: one.started_at)
+    everything = sorted(deployed, key=_order)
     changes = [one for one in everything if not one.is_rollback and since <= one.started_at < until]
     good = [one for one in changes if one.good is True]
     failed = [one for one in changes if one.good is False]
@@ -87,6 +87,16 @@ def four_figures(deployed: Iterable[Deployed], *, since: datetime, until: dateti
         restored=len(times),
         unrestored=len(incidents) - len(times),
     )
+
+
+def _order(one: Deployed) -> tuple[datetime, int, bool, datetime, datetime]:
+    """By begin; of those that begin together, failures come first, so that a good one ends their incident.
+
+    Two with the same key are the same to :func:`_incidents`.
+    """
+    never = datetime.max.replace(tzinfo=UTC)
+    rank = 0 if one.good is False else 1 if one.good is None else 2
+    return one.started_at, rank, one.is_rollback, one.restored_at or never, one.settled_at or never
 
 
 def _incidents(ordered: Sequence[Deployed]) -> list[tuple[datetime, datetime | None]]:

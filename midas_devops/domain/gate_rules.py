@@ -146,7 +146,7 @@ def judge_promotion(
     if not FULL_HASH.fullmatch(commit.lower()):
         verdict, reason = Verdict.INCONCLUSIVE, f"'{commit}' is not a full commit hash"
     elif not there:
-        verdict, reason = Verdict.INCONCLUSIVE, f"nothing is verified on {from_env}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"{commit[:12]} is not verified on {from_env}"
     elif there != commit.lower():
         verdict = Verdict.FAILED
         reason = f"{from_env} is verified with {there[:12]}, not with {commit[:12]}"

@@ -227,3 +227,21 @@ def next_steps(run: Json, project: str = "") -> list[tuple[str, str]]:
 def said_once(what: object) -> str:
     """An effect without a verb before its verb: ``apply apply infra: …`` is ``apply infra: …``."""
     return re.sub(r"\Aapply (?=(?:apply|destroy) )", "", str(what))
+
+
+def dora_rows(found: Json) -> list[tuple[str, str]]:
+    """DORA's four figures of one environment, each with its name."""
+    rate, judged = found["change_failure_rate"], found["deployments"] + found["failures"]
+    still = "; one incident is not over" if found["unrestored"] else ""
+    count = number(found["deployments"], "deployment")
+    failed = f"{found['failures']} of {number(judged, 'deployment')}"
+    return [
+        ("deployment frequency", f"{found['deployments_per_day']:.2f} a day ({count})"),
+        ("change lead time", _median(found["lead_time_seconds"])),
+        ("change fail rate", "-" if rate is None else f"{rate:.0%} ({failed})"),
+        ("recovery time", _median(found["restore_time_seconds"]) + still),
+    ]
+
+
+def _median(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{span(seconds)} (median)"

@@ -9,6 +9,9 @@ from midas_devops.domain.approval import Approval, Review, refusal
 from midas_devops.domain.changes import Pending
 from midas_devops.domain.outcome import Verification, VerificationVerdict
 from midas_devops.domain.runs import ReleaseRequest, RunStatus
+from midas_devops.errors import BlockedError
+from midas_devops.nodes.plan_release import DEPLOYMENTS_LOOKED_AT
+from midas_devops.nodes.rollback import foreign_version
 from midas_devops.nodes.step import AnyRequest, Step
 from midas_devops.ports.bundle import Ports
 from midas_devops.safety.people import groups_of
@@ -47,6 +50,8 @@ def record_review(step: Step) -> Json:
             pending={},
             answers=answers,
         )
+    if pending.choices.get("approve") == "keep":
+        _refuse_gone(step)
     step.ports.ledger.record_approval(
         Approval(
             run_id=step.run_id,
@@ -91,6 +96,23 @@ def _roll_back(step: Step, review: Review, answers: list[Json]) -> Json:
         answers=answers,
         recovery=recovery.model_copy(update={"reason": said}) if recovery else {},
     )
+
+
+def _refuse_gone(step: Step) -> None:
+    """While a person was asked, another run may have deployed: nobody can vouch for what is gone."""
+    if not isinstance(step.request, ReleaseRequest):
+        return
+    environment = step.request.environment
+    asked_about = int(step.state.get("deployment_id") or 0)
+    known = step.ports.ledger.deployments(environment, limit=DEPLOYMENTS_LOOKED_AT)
+    commit = next((each.commit for each in known if each.deployment_id == asked_about), step.plan.commit)
+    foreign = foreign_version(step.ports.deployer(environment), (commit,))
+    if foreign:
+        raise BlockedError(
+            f"{foreign} runs on {environment} since this was asked: {commit[:12]} is not there to be kept",
+            hint=f"Look at what runs there: midas-devops deploy {environment} {foreign}",
+            location=environment,
+        )
 
 
 def _keep(step: Step, review: Review, answers: list[Json]) -> Json:

@@ -54,19 +54,27 @@ def rollback(step: Step) -> Json:
     )
 
 
+def foreign_version(deployer: Deployer, ours: tuple[str, ...]) -> str:
+    """What runs there, when it is none of our commits; empty when it is one, or cannot be told."""
+    try:
+        running = deployer.status()
+    except ToolError:
+        return ""  # no reason to leave a bad version there, or to ask for a good one again
+    if running is None or running.commit in ours:
+        return ""
+    return running.version or running.commit[:12]
+
+
 def _refuse_foreign(step: Step, deployer: Deployer, recovery: Recovery) -> None:
     """While a person was asked, another run may have deployed: its version is not ours to take away."""
     if not any(answer.get("kind") == "escalation" for answer in step.state.get("answers", [])):
         return
-    try:
-        running = deployer.status()
-    except ToolError:
-        return  # what cannot be told is no reason to leave a bad version there
     planned = step.plan
-    if running is None or running.commit in (planned.commit, planned.running, recovery.to_commit):
+    foreign = foreign_version(deployer, (planned.commit, planned.running, recovery.to_commit))
+    if not foreign:
         return
     raise BlockedError(
-        f"{running.version or running.commit[:12]} runs on {planned.environment} since this was asked,"
+        f"{foreign} runs on {planned.environment} since this was asked,"
         " put there by somebody else: it is not rolled back",
         hint=f"Look at it, and start over: midas-devops deploy {planned.environment} --rollback",
         location=planned.environment,

@@ -16,6 +16,7 @@ from midas_devops.ports.pipeline import HostConfig
 _SECRET = re.compile(r"secrets\.([A-Za-z_]\w*)|secrets\[\s*'([A-Za-z_]\w*)'\s*\]")
 _VARIABLE = re.compile(r"\bvars\.([A-Za-z_]\w*)|\bvars\[\s*'([A-Za-z_]\w*)'\s*\]")
 _CREDENTIAL = re.compile(r"""credentialsId:\s*['"]([^'"]+)['"]|credentials\(\s*['"]([^'"]+)['"]""")
+NO_PIPELINE = "there is no pipeline: midas-devops pipeline setup . proposes one"
 _TRIGGERS = frozenset({"cron", "pollSCM", "upstream", "githubPush"})
 
 
@@ -65,18 +66,19 @@ def describe(tree: Tree, redact: Callable[[str], str] = str) -> PipelineConfig:
 
     Commands go through ``redact``: a value may stand in one that should be a secret.
     """
-    read = [
-        (path, redact(tree.read(path)))
-        for path in tree.paths()
-        if WORKFLOW.fullmatch(path) or path == "Jenkinsfile"
-    ]
+    read = [(path, redact(tree.read(path))) for path in tree.paths() if is_pipeline_file(path)]
     found = [
         _jenkinsfile(path, text) if path == "Jenkinsfile" else _workflow(path, text) for path, text in read
     ]
     missing = [f"{one.file}: {what}" for one in found for what in one.missing]
     if not found:
-        missing.append("there is no pipeline: midas-devops pipeline setup . proposes one")
+        missing.append(NO_PIPELINE)
     return PipelineConfig(workflows=tuple(found), missing=tuple(missing))
+
+
+def is_pipeline_file(path: str) -> bool:
+    """Whether a path of a repository is one that a pipeline is read from."""
+    return path == "Jenkinsfile" or WORKFLOW.fullmatch(path) is not None
 
 
 def _workflow(path: str, text: str) -> WorkflowDescription:

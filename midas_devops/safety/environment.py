@@ -6,23 +6,31 @@ import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from midas_devops.config import Settings
+from midas_devops.config import ChecksGate, GitHubActionsDeploy, Settings
 
 
 def withheld_names(settings: Settings) -> tuple[str, ...]:
     """Variables that carry keys of ours: what ``[model]``, ``[tracker]`` and ``[jenkins]`` name.
 
-    A tracker that is not used names nothing unless its ``token_env`` stands in the file.
+    A token that nothing uses is nobody's secret of ours: ``tracker.token_env`` counts where the tracker, a
+    deployer or a gate asks GitHub with it, or where it stands in the file.
     """
     names = []
     if settings.model is not None:
         names.append(settings.model.api_key_env)
     tracker = settings.tracker
-    if tracker.using != "none" or "token_env" in tracker.model_fields_set:
+    if tracker.using != "none" or "token_env" in tracker.model_fields_set or _asks_github(settings):
         names.append(tracker.token_env)
     if settings.jenkins is not None:
         names.append(settings.jenkins.token_env)
     return tuple(name for name in names if name)
+
+
+def _asks_github(settings: Settings) -> bool:
+    deployers = (environment.deploy for environment in settings.environments.values())
+    return any(isinstance(how, GitHubActionsDeploy) for how in deployers) or any(
+        isinstance(gate, ChecksGate) for gate in settings.gates.values()
+    )
 
 
 def child_environment(

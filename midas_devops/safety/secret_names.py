@@ -57,7 +57,8 @@ def holds_secret(name: str) -> bool:
     # "…key_id" of an access key is half of a credential; of any other key it is an address.
     if words[-3:] == ["access", "key", "id"]:
         return True
-    if words[-1] in _ABOUT:
+    # Jenkins keeps credentials under an id, which stands in every Jenkinsfile.
+    if words[-1] in _ABOUT or words[-2:] in (["credentials", "id"], ["credential", "id"]):
         return False
     if _GRAVE & set(words):
         return True

@@ -6,88 +6,16 @@ Subclass :class:`IacEngineConformance` in a test module and give it a ``subject`
 # ruff: noqa: PT018 - a conformance suite is tests that ship
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
-
 from midas_devops.domain.changes import StateIdentity
 from midas_devops.domain.guard import evaluate
 from midas_devops.domain.plan_document import read_plan
-from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.iac import ApplyResult, IacEngine, PlanInputs, PlanResult
+from midas_devops.testing.iac_outside import IacOutsideConformance
+from midas_devops.testing.iac_subject import REPLACE, SECRET, Subject, Watcher, applied, planned, put
 
-SECRET = "conformance-hunter2-Zq8"  # noqa: S105 - planted, to be looked for
-REPLACE = "replace:"
-"""A wanted value that begins so cannot be changed in place."""
+__all__ = ["REPLACE", "SECRET", "IacEngineConformance", "Subject", "Watcher", "applied", "planned", "put"]
 
 
-class Subject(Protocol):
-    """A project with one configuration whose resources have a name and a value, and an engine bound to it."""
-
-    artifacts: Artifacts
-
-    def engine(self) -> IacEngine:
-        """A new engine object, as a new process would make it."""
-        ...
-
-    def address(self, name: str) -> str:
-        """Address of the resource ``name``."""
-        ...
-
-    def want(self, resources: dict[str, str], *, failing: tuple[str, ...] = ()) -> None:
-        """Make the configuration ask for these. Creating a ``failing`` one fails.
-
-        A resource depends on the one before it. There is an output ``names`` (the names, joined by commas)
-        and a sensitive output with the value :data:`SECRET`.
-        """
-        ...
-
-    def garble(self) -> None:
-        """Make the configuration one that no engine can read."""
-        ...
-
-    def commit(self) -> str:
-        """Commit the project; the full hash."""
-        ...
-
-    def locked_by_another(self) -> AbstractContextManager[str]:
-        """Hold the state lock from outside; part of what a report of the lock must say."""
-        ...
-
-
-class Watcher:
-    """Collects progress lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def __call__(self, line: str) -> None:
-        self.lines.append(line)
-
-
-def planned(subject: Subject, *, destroy: bool = False, config_commit: str = "") -> PlanResult:
-    """A plan that must succeed."""
-    result = subject.engine().plan(Watcher(), destroy=destroy, config_commit=config_commit)
-    assert result.failure is None, result.failure
-    assert result.saved_plan is not None
-    return result
-
-
-def applied(subject: Subject, plan: PlanResult, effect: str = "run-1:apply") -> ApplyResult:
-    """An apply of a plan, however it ends."""
-    assert plan.saved_plan is not None
-    return subject.engine().apply(plan.saved_plan, Watcher(), effect=effect)
-
-
-def put(subject: Subject, resources: dict[str, str]) -> StateIdentity:
-    """Bring the world to these resources."""
-    subject.want(resources)
-    result = applied(subject, planned(subject))
-    assert result.failure is None, result.failure
-    return result.state
-
-
-class IacEngineConformance:
+class IacEngineConformance(IacOutsideConformance):
     """The suite. ``subject`` is a fixture of the subclass."""
 
     def test_first_plan_creates_and_changes_nothing(self, subject: Subject) -> None:
@@ -290,26 +218,6 @@ class IacEngineConformance:
         assert subject.engine().outputs()["names"] == "a"
         assert subject.engine().config_sha256() == edited
         assert planned(subject, config_commit=good).counts.total == 0
-
-    def test_a_request_that_adds_nothing_changes_nothing(self, subject: Subject) -> None:
-        subject.want({"a": "1"})
-        engine = subject.engine()
-        assert engine.given(PlanInputs()).config_sha256() == engine.config_sha256()
-        assert engine.given(PlanInputs()).plan(Watcher()).counts.add == 1
-
-    def test_what_is_no_plan_of_this_engine_is_not_taken_over(self, subject: Subject, tmp_path: Path) -> None:
-        state = put(subject, {"a": "1"})
-        file = tmp_path / "somebodys.plan"
-        file.write_text("delete everything")
-        result = subject.engine().adopt(file, Watcher())
-        assert result.failure is not None and result.failure.code == "foreign_plan"
-        assert result.saved_plan is None
-        assert subject.engine().state_identity() == state
-
-    def test_a_workspace_that_is_there_is_not_made_again(self, subject: Subject) -> None:
-        state = put(subject, {"a": "1"})
-        assert not subject.engine().create_workspace(Watcher())
-        assert subject.engine().state_identity() == state
 
     def test_nothing_is_in_flight_before_and_after_an_apply(self, subject: Subject) -> None:
         assert not subject.engine().in_flight("run-1:apply").alive

@@ -43,6 +43,7 @@ class FakeIacEngine:
 
         {"resources": {"db.main": "v1"}, "outputs": {"url": "x"}, "secrets": [], "failing": ["db.main"]}
 
+    ``secrets`` are the values of the sensitive outputs ``secret_1``, ``secret_2``…
     A resource depends on those before it. A value that begins with ``replace:`` cannot be changed in place.
     A file ``fake.lock`` with a holder's name locks the state. ``fake-state.json`` counts the applies that
     changed anything, in ``applies``. A file ``fake-world.json`` has the ``resources`` as they really are,
@@ -76,7 +77,7 @@ class FakeIacEngine:
         if locked := self._locked():
             return PlanResult(failure=locked)
         if destroy:
-            wanted = {**wanted, "resources": {}, "outputs": {}}
+            wanted = {**wanted, "resources": {}, "outputs": {}, "secrets": []}
         state = self._state()
         document = _document(state, wanted)
         saved = {"state": state["serial"], "lineage": state["lineage"], "wanted": wanted, "plan": document}
@@ -128,6 +129,7 @@ class FakeIacEngine:
         state["applies"] += 1
         if not done["failed"]:
             state["outputs"] = saved["wanted"]["outputs"]
+            state["sensitive"] = [f"secret_{n}" for n, _ in enumerate(saved["wanted"]["secrets"], start=1)]
         (self._folder / STATE).write_text(json.dumps(state))
         failure = None
         if done["failed"]:
@@ -170,7 +172,7 @@ class FakeIacEngine:
         return False
 
     def sensitive_outputs(self) -> tuple[str, ...]:
-        return ()
+        return tuple(self._state().get("sensitive", ()))
 
     def sensitive_values(self) -> Iterable[str]:
         wanted = _wanted((self._folder / CONFIGURATION).read_bytes())

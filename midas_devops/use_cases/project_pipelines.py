@@ -12,7 +12,7 @@ from midas_devops.adapters.pipelines import open_pipeline_runs
 from midas_devops.config import Settings
 from midas_devops.config.schema import EnvironmentKind
 from midas_devops.errors import ConfigError, MidasError
-from midas_devops.pipelines.describe import PipelineConfig, describe
+from midas_devops.pipelines.describe import NO_PIPELINE, PipelineConfig, describe, is_pipeline_file
 from midas_devops.pipelines.tree import FolderTree
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.bundle import Ports
@@ -31,6 +31,8 @@ def pipeline_config(
     """``workflows``, ``host``, ``host_problem`` and ``missing``. A host that cannot be asked is no error."""
     redact = _redact(settings, environ, ports)
     config = describe(FolderTree(root), redact)
+    if not config.workflows:
+        config = config.model_copy(update={"missing": (_no_pipeline_file(root),)})
     try:
         host = _host(root, settings, environ, ports)
         config = _with_host(config, host, settings)
@@ -40,6 +42,13 @@ def pipeline_config(
     return _redacted(config.model_dump(mode="json"), redact)
 
 
+def _no_pipeline_file(root: Path) -> str:
+    from midas_devops.adapters.pipelines_local import BRANCH, proposed_files
+
+    files = ", ".join(path for path in proposed_files(root) if is_pipeline_file(path))
+    return f"no pipeline file stands here: merge {BRANCH}, which proposes {files}" if files else NO_PIPELINE
+
+
 def _with_host(config: PipelineConfig, host: PipelineRuns, settings: Settings) -> PipelineConfig:
     from midas_devops.pipelines.host_missing import host_missing
 
@@ -47,7 +56,11 @@ def _with_host(config: PipelineConfig, host: PipelineRuns, settings: Settings) -
     production = [
         name for name, one in settings.environments.items() if one.kind == EnvironmentKind.PRODUCTION
     ]
-    missing = (*config.missing, *host_missing(told, config.workflows, production))
+    here = config.missing
+    if here == (NO_PIPELINE,) and told.workflows:
+        names = ", ".join(workflow.name for workflow in told.workflows)
+        here = (f"no pipeline file stands here, yet {told.host} has {names}",)
+    missing = (*here, *host_missing(told, config.workflows, production))
     return config.model_copy(update={"host": told, "missing": missing})
 
 

@@ -131,6 +131,25 @@ def test_the_four_figures_are_those_of_the_ledger(cli):
         assert word in shown
 
 
+@pytest.mark.usefixtures("lived")
+def test_the_four_figures_as_a_page(cli, tmp_path):
+    page = tmp_path / "dora.html"
+    answer = cli("env", "dora", "--days", "10", "--html", str(page))
+    assert answer.code == 0
+    assert "written:" in answer.err
+    text = page.read_text()
+    for words in (
+        "The last 10 days",
+        "production</h2>",
+        "0.10 a day (1 deployment)",
+        "50% (1 of 2 deployments)",
+    ):
+        assert words in text
+    assert text.count("3 h (median)") == 2
+    assert "<script" not in text
+    assert cli("env", "dora", "--html", str(tmp_path / "nowhere" / "dora.html")).code == 2
+
+
 @pytest.mark.usefixtures("project")
 def test_figures_of_an_environment_without_deployments_are_empty_not_zero(cli):
     (figures,) = cli("env", "dora", "staging", "--json").json["environments"]

@@ -46,6 +46,19 @@ def test_a_waiting_run_shows_what_goes_and_commands_on_one_line_each(capsys):
     assert any(line.split() == ["lets", "go", "aws_db_instance.orders"] for line in lines)
 
 
+def test_a_release_shows_what_will_happen_in_order_and_what_to_beware_of(capsys):
+    release = {**ROLLED_BACK["plan"]["release"], "effects": [f"do {n}\x1b[2J" for n in range(1, 16)]}
+    summary(
+        {**ROLLED_BACK, "plan": {**ROLLED_BACK["plan"], "release": {**release, "warnings": ["no way back"]}}}
+    )
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    first = lines.index("steps 1. do 1")
+    assert lines[first - 1] == "beware no way back"
+    assert lines[first + 11 : first + 13] == ["12. do 12", "… and 3 more"]
+    assert not [line for line in lines if "do 13" in line]
+
+
 def test_an_interrupted_run_names_its_effects_and_how_to_go_on(capsys):
     effects = [
         {"key": "a", "what": "deploy v1", "state": "done"},

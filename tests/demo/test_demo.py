@@ -17,7 +17,7 @@ import pytest
 from midas_devops.interfaces.demo.services import services_of, stop_services
 
 PROGRAM = [sys.executable, "-c", "from midas_devops.interfaces.cli.main import main; main()"]
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,15 @@ def test_the_commands_for_a_project_work_in_order(home: Path) -> None:
     assert "v1.4.0" in run(home, "midas-devops env list").stdout
 
 
+def test_the_commands_that_look_back_say_what_is_not_there_yet(home: Path) -> None:
+    codes = {line: run(home, line).returncode for line in blocks("bash", "env history")}
+    assert {line.split()[1]: code for line, code in codes.items()} == {
+        "env": 0,
+        "deploy": 4,  # nothing was verified before
+        "pipeline": 2,  # no host is configured
+    }
+
+
 def test_commands_that_need_a_run_name_flags_that_exist(home: Path) -> None:
     for line in blocks("bash", "infra plan"):
         if "RUN_ID" in line:

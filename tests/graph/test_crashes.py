@@ -84,7 +84,14 @@ def test_a_deployment_that_was_killed_is_carried_on_once(
     assert [effect.state for effect in ledger.effects(run.id)] == ["done"]
 
 
-@pytest.mark.parametrize("moment", [moment for moment in DEPLOY_MOMENTS if "verified" not in moment])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(moment, marks=() if moment.endswith(":deploy") else pytest.mark.slow)
+        for moment in DEPLOY_MOMENTS
+        if "verified" not in moment
+    ],
+)
 def test_a_bad_deployment_that_was_killed_ends_with_the_good_version(
     service: Path, open_agent: Open, moment: str
 ) -> None:

@@ -92,6 +92,19 @@ def test_what_nobody_can_tell_is_a_persons_to_decide(
     assert any(event["event"] == "verification accepted" for event in run.events())
 
 
+def test_nobody_can_vouch_for_a_version_that_is_gone(web: Controlled, open_agent: Open) -> None:
+    in_doubt(web, open_agent)
+    agent = open_agent(web.root)
+    run = agent.deploy_release("web", "v2")
+    (web.root / "check.py").write_text(EXIT.format(0))
+    assert agent.deploy_release("web", "v1").status == "succeeded"
+    approved(run)
+    assert (run.status, run.exit_code, runs_now(agent)) == ("blocked", 4, "v1")
+    assert "v1 runs on web since this was asked" in run.to_json()["reason"]
+    in_question = [each.verified for each in agent.ports.ledger.deployments("web") if each.version == "v2"]
+    assert in_question == [None]
+
+
 def test_a_person_who_says_no_gets_the_verified_version_back(web: Controlled, open_agent: Open) -> None:
     in_doubt(web, open_agent)
     agent = open_agent(web.root)

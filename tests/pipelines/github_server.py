@@ -186,14 +186,24 @@ def _move_ref(server: GitHubServer, found: re.Match[str], _query: Any, body: dic
 
 def _commits(server: GitHubServer, _found: Any, query: dict[str, str], *_: Any) -> Any:
     shas = server.git("log", "--format=%H", query["sha"], "--", query["path"]).splitlines()
-    return [{"sha": s, "commit": {"message": server.git("log", "-1", "--format=%B", s)}} for s in shas]
+    return [_with_message(server, sha) for sha in shas]
+
+
+def _with_message(server: GitHubServer, sha: str) -> dict[str, Any]:
+    return {"sha": sha, "commit": {"message": server.git("log", "-1", "--format=%B", sha)}}
 
 
 def _compare(server: GitHubServer, found: re.Match[str], *_: Any) -> Any:
     base, head = (server.git("rev-parse", found[number]) for number in (1, 2))
     common = server.git("merge-base", base, head)
     status = "identical" if base == head else {base: "ahead", head: "behind"}.get(common, "diverged")
-    return {"status": status, "url": server.at(f"/compare/{base}...{head}")}
+    shas = server.git("rev-list", "--reverse", f"{base}..{head}").splitlines()
+    return {
+        "status": status,
+        "url": server.at(f"/compare/{base}...{head}"),
+        "total_commits": len(shas),
+        "commits": [_with_message(server, sha) for sha in shas],
+    }
 
 
 def _pulls(server: GitHubServer, _found: Any, query: dict[str, str], *_: Any) -> Any:

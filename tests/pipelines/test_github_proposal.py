@@ -142,6 +142,22 @@ def test_what_somebody_pushed_to_the_proposal_is_not_overwritten(
     assert github.git("rev-parse", BRANCH) == mine
 
 
+def test_a_branch_of_that_name_with_nothing_of_ours_is_somebodys_own(
+    host: ProjectPipelines, github: GitHubServer, clone: Path
+) -> None:
+    git(clone, "switch", "-q", "-c", BRANCH)
+    write(clone, {"notes.txt": "a pipeline, some day\n"})
+    theirs = commit(clone, "notes")
+    git(clone, "push", "-q", "origin", BRANCH)
+    proposal = host.plan(NAME, {})
+
+    for attempt in (lambda: host.check(proposal), lambda: host.propose(proposal, run_id="run-1")):
+        with pytest.raises(BlockedError, match="somebody's own work") as refused:
+            attempt()
+        assert refused.value.exit_code == 4
+    assert (github.git("rev-parse", BRANCH), github.writes, github.pulls) == (theirs, [], [])
+
+
 def test_a_pipeline_that_stands_there_is_left_alone(
     host: ProjectPipelines, github: GitHubServer, clone: Path
 ) -> None:

@@ -27,7 +27,7 @@ from tests.pipelines.jenkins_server import (
     serving,
 )
 from tests.pipelines.test_repositories import needs_validators
-from tests.projects import REPOSITORY, git, project
+from tests.projects import REPOSITORY, git, project, write
 
 pytest.importorskip("api4jenkins", reason="api4jenkins not installed: pip install 'midas-devops[jenkins]'")
 pytestmark = needs_validators
@@ -88,6 +88,52 @@ def test_the_job_is_created_beside_the_branch_and_runs_its_jenkinsfile(
     assert written_as(standing(server).xml) == written.sha256
     assert standing(server).parameters == [MARKER]
     assert server.writes == ["POST job/team/createItem"]
+
+
+def test_the_job_clones_by_the_credentials_that_midas_toml_names(
+    capsys: pytest.CaptureFixture[str], root: Path, server: JenkinsServer
+) -> None:
+    settings = (root / "midas.toml").read_text()
+    write(root, {"midas.toml": settings.replace("[env", 'credentials_id = "Deploy-Key"\n\n[env')})
+    setup(capsys, root)
+    written = JobDefinition.from_xml(standing(server).xml)
+    assert written is not None
+    assert written.credentials_id == "Deploy-Key"
+
+
+def test_show_tells_the_job_and_what_is_only_proposed(
+    capsys: pytest.CaptureFixture[str], root: Path, server: JenkinsServer
+) -> None:
+    show = ["--project", str(root), "pipeline", "show"]
+    run(show)
+    assert "✘ there is no pipeline: midas-devops pipeline setup . proposes one" in capsys.readouterr().out
+    setup(capsys, root)
+    run(show)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"✘ no pipeline file stands here: merge {BRANCH}, which proposes Jenkinsfile" in said
+    assert f"{JOB} on Jenkins at {server.url}" in said
+    assert "job orders: active" in said
+    git(root, "branch", "-q", "-D", BRANCH)
+    run(show)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"✘ no pipeline file stands here, yet {JOB} on Jenkins at {server.url} has orders" in said
+
+
+def test_show_prints_ids_of_credentials_as_they_are(
+    capsys: pytest.CaptureFixture[str], root: Path, server: JenkinsServer
+) -> None:
+    setup(capsys, root)
+    write(
+        root,
+        {
+            "Jenkinsfile": "pipeline { agent any\n stages { stage('Build') { steps {"
+            " withCredentials([string(credentialsId: 'Deploy-Key', variable: 'K')]) { sh 'make' } } } } }\n"
+        },
+    )
+    run(["--project", str(root), "pipeline", "show"])
+    said = capsys.readouterr().out
+    assert "secret Deploy-Key is used" in said
+    assert "DEPLOY-KEY" not in said
 
 
 def test_a_second_call_changes_nothing(

@@ -46,6 +46,23 @@ def test_the_token_of_the_tracker_is_withheld(tracker: dict[str, str], withheld:
     assert set(OURS) - set(child_environment(settings(tracker=tracker), environ=OURS)) == withheld
 
 
+DISPATCHED = {"live": {"deploy": {"using": "github_actions", "workflow": "deploy.yml"}}}
+
+
+@pytest.mark.parametrize(
+    ("tables", "withheld"),
+    [
+        ({"environments": DISPATCHED}, {"GITHUB_TOKEN"}),
+        ({"gates": {"ci": {"kind": "github_checks"}}}, {"GITHUB_TOKEN"}),
+        ({"environments": {"live": {}}, "gates": {"tests": {"kind": "junit", "path": "r.xml"}}}, set()),
+    ],
+)
+def test_a_token_that_a_deployer_or_a_gate_uses_is_withheld_without_a_tracker(
+    tables: dict[str, Any], withheld: set[str]
+) -> None:
+    assert set(OURS) - set(child_environment(settings(**tables), environ=OURS)) == withheld
+
+
 BOTH = {"model": {"name": "m"}, "tracker": {"using": "github"}}
 
 

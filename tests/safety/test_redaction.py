@@ -325,7 +325,7 @@ HARMLESS_NAMES = _words("""
     cache_key idempotency_key key_name key_id kms_key_id key_pair key_vault_name keyboard monkey
     tokens token_count tokenCount max_tokens budget_tokens total_tokens token_budget token_env
     token_type tokenizer secret_name secret_arn secretName secret_version password_policy
-    password_length digest secretary sort_keys name address commit _ __
+    password_length credentials_id credentialsId digest secretary sort_keys name address commit _ __
 """)
 
 

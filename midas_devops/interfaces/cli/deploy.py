@@ -68,7 +68,7 @@ def deploy(
     if not version:
         raise UsageError(
             f"which version is to go to {environment}?",
-            hint=f"midas-devops deploy {environment} VERSION, or --rollback",
+            hint=f"midas-devops deploy {environment} VERSION, or --rollback; see midas-devops deploy --help",
         )
     return carry_out(
         session,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from midas_devops.errors import UsageError
-from midas_devops.interfaces.cli.output import print_json, show, write
+from midas_devops.interfaces.cli.output import note, print_json, show, write
 from midas_devops.interfaces.cli.records import open_records
 from midas_devops.interfaces.cli.session import Session, examples, shared
 from midas_devops.interfaces.wording import ago, plain
@@ -114,10 +115,20 @@ def dora(
         str, typer.Argument(metavar="[ENV]", help="Default: every production environment.")
     ] = "",
     days: Annotated[int, typer.Option("--days", metavar="N", min=1, help="How far to look back.")] = 30,
+    html: Annotated[str, typer.Option("--html", metavar="FILE", help="Also write a page there.")] = "",
 ) -> None:
     """Show DORA's four figures: deployment frequency, lead time, change fail rate, recovery time."""
+    from midas_devops.interfaces.html.files import require_folder, write_page
+
+    require_folder(html)
     with open_records(session) as records:
         figures = records.dora(environment, days)
+    if html:
+        from midas_devops.interfaces.html.render import render_dora
+
+        path = write_page(render_dora(figures, days), Path(html))
+        if not session.quiet:
+            note(f"written: {session.shown(path)}")
     if session.json:
         print_json({"days": days, "environments": figures})
     elif not figures:

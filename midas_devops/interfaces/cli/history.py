@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from midas_devops.interfaces.cli.output import show
-from midas_devops.interfaces.wording import clock, number, plain, span
+from midas_devops.interfaces.wording import clock, dora_rows, number, plain
 
 _NONE = "-"
 _STYLE = {"verified": "green", "failed": "red", "failed verification": "red"}
@@ -42,23 +42,6 @@ def show_figures(figures: list[dict[str, Any]]) -> None:
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(style="dim", no_wrap=True, min_width=22)
         table.add_column(overflow="fold")
-        rate = found["change_failure_rate"]
-        judged = found["deployments"] + found["failures"]
-        table.add_row("  deployment frequency", _frequency(found))
-        table.add_row("  change lead time", _duration(found["lead_time_seconds"]))
-        table.add_row(
-            "  change fail rate",
-            _NONE if rate is None else f"{rate:.0%} ({found['failures']} of {number(judged, 'deployment')})",
-        )
-        still = "; one incident is not over" if found["unrestored"] else ""
-        table.add_row("  recovery time", _duration(found["restore_time_seconds"]) + still)
+        for label, value in dora_rows(found):
+            table.add_row(f"  {label}", value)
         show(f"{plain(found['environment'])}, the last {number(found['days'], 'day')}", table)
-
-
-def _frequency(found: dict[str, Any]) -> str:
-    count = number(found["deployments"], "deployment")
-    return f"{found['deployments_per_day']:.2f} a day ({count})"
-
-
-def _duration(seconds: float | None) -> str:
-    return _NONE if seconds is None else f"{span(seconds)} (median)"

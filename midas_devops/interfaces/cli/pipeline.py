@@ -167,6 +167,8 @@ def _print(config: Mapping[str, Any]) -> None:
 
 def _print_host(host: Mapping[str, Any]) -> None:
     show(f"{plain(host['host'])}, default branch {plain(host['default_branch'] or '-')}")
+    for workflow in host["workflows"] if host["platform"] == "jenkins" else ():
+        show(f"  job {plain(workflow['name'])}: {plain(workflow['state'])}")
     rules = host["branch"]
     if rules:
         checks = "not readable" if rules["required_checks"] is None else ", ".join(rules["required_checks"])

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from midas_devops.errors import UsageError
 from midas_devops.interfaces import health_wording as words
 from midas_devops.interfaces.cli.output import note, print_json, show, write
 from midas_devops.interfaces.cli.progress import live_progress
@@ -55,10 +54,9 @@ def pipeline_health(
 
     Success, durations, time in the queue, flaky jobs and the diagnosis of the last failure, per workflow.
     """
-    if html and not Path(html).absolute().parent.is_dir():
-        raise UsageError(
-            f"there is no folder for '{html}'", hint="Make it, or name another file.", location="--html"
-        )
+    from midas_devops.interfaces.html.files import require_folder
+
+    require_folder(html)
     with live_progress(session) as listen, session.agent(listen) as agent:
         report = agent.pipeline_health(days=days, runs=runs, branch=branch, report_issues=report_issues)
     if html:

@@ -37,6 +37,7 @@ _MOST_LINES = 6
 _OLD = 60
 """Seconds from which on a gate's evidence has an age that is worth a word."""
 _MOST_ADDRESSES = 12
+_MOST_STEPS = 12
 
 
 def one_line(run: Json) -> None:
@@ -105,6 +106,7 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
     yield "plan", release_line(release) if release else counts(plan)
     for position, warning in enumerate((release or {}).get("warnings") or ()):
         yield "beware" if position == 0 else "", Text(plain(warning), style="yellow")
+    yield from _step_rows(list((release or {}).get("effects") or ()))
     if plan.get("targets"):
         only = ", ".join(plain(address) for address in plan["targets"])
         yield "exception", Text(f"limited to {only}", style="bold yellow")
@@ -134,6 +136,14 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
         yield "removes" if position == 0 else "", plain(address)
     if len(free) > _MOST_ADDRESSES:
         yield "", f"… and {len(free) - _MOST_ADDRESSES} more"
+
+
+def _step_rows(effects: list[str]) -> Iterator[Row]:
+    """What a release will do, or did, in order."""
+    for position, line in enumerate(effects[:_MOST_STEPS]):
+        yield "steps" if position == 0 else "", f"{position + 1}. {plain(line)}"
+    if len(effects) > _MOST_STEPS:
+        yield "", f"… and {len(effects) - _MOST_STEPS} more"
 
 
 def _gate_rows(run: Json) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from midas_devops.errors import UsageError
 from midas_devops.interfaces.html.render import render_report
 from midas_devops.safety.private import private_folder, project_folder, written_whole
 
@@ -20,4 +21,20 @@ def write_report(root: Path, run: Mapping[str, Any], output: str = "") -> Path:
         mode = 0o600
     with written_whole(path, mode=mode) as stream:
         stream.write(render_report(run).encode("utf-8", "replace"))
+    return path
+
+
+def require_folder(file: str) -> None:
+    """Before any work: raises ``UsageError`` where ``--html FILE`` names a folder that is not there."""
+    if file and not Path(file).absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no folder for '{file}'", hint="Make it, or name another file.", location="--html"
+        )
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Write a page that anybody may read. Raises ``StorageError``."""
+    path = path.absolute()
+    with written_whole(path, mode=0o644) as stream:
+        stream.write(page.encode("utf-8", "replace"))
     return path

@@ -8,10 +8,8 @@ from typing import Any
 
 from midas_devops.interfaces import health_wording as words
 from midas_devops.interfaces.html import health_plot
+from midas_devops.interfaces.html.files import write_page
 from midas_devops.interfaces.html.render import template
-from midas_devops.safety.private import written_whole
-
-_READABLE = 0o644
 
 
 def render_health(report: Mapping[str, Any]) -> str:
@@ -31,7 +29,4 @@ def render_health(report: Mapping[str, Any]) -> str:
 
 def write_health(report: Mapping[str, Any], path: Path) -> Path:
     """Write the page. Raises ``StorageError``."""
-    path = path.absolute()
-    with written_whole(path, mode=_READABLE) as stream:
-        stream.write(render_health(report).encode("utf-8", "replace"))
-    return path
+    return write_page(render_health(report), path)

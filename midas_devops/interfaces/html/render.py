@@ -34,6 +34,12 @@ def render_fragment(run: Mapping[str, Any]) -> str:
     return _render("fragment.html.j2", run)
 
 
+def render_dora(figures: list[dict[str, Any]], days: int) -> str:
+    """DORA's four figures, an environment below the other: a page as self-contained as the others."""
+    window = f"The last {wording.number(days, 'day')}"
+    return template("dora.html.j2").render(figures=figures, title="DORA's four figures", sentence=window)
+
+
 def template(name: str) -> Template:
     """A template by its file name, with the filters and tests that all pages share."""
     return _environment().get_template(name)
@@ -79,6 +85,7 @@ def _environment() -> Environment:
         blast_radius=wording.blast_radius,
         gap=wording.gap,
         decision=_decision,
+        dora=wording.dora_rows,
         effect=wording.said_once,
     )
     environment.tests.update(web=_is_web, failed_step=_is_failed)
