@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from midas_devops.adapters.junit import JUnitResults
-from midas_devops.interfaces.demo.services import stop_services
 from midas_devops.pipelines.details import parse_details
 from midas_devops.pipelines.detect import detect
 from midas_devops.pipelines.github_actions import render_workflow
@@ -153,9 +152,8 @@ exec "$program" "$@"
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, dict[str, Any], str]]]:
+def service(tmp_path: Path, no_services_left: None) -> Callable[..., tuple[Path, dict[str, Any], str]]:
     """A web service as a repository, the jobs of its workflow, and its commit."""
-    roots: list[Path] = []
 
     def make(kind: str = "staging", test: str = "def test_a(): pass\n") -> tuple[Path, dict[str, Any], str]:
         port = free_port()
@@ -167,14 +165,11 @@ def service(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, dict[str, Any]
             ".gitignore": ".midas/\nreports/\n.bin/\n__pycache__/\n",
         }
         root = project(tmp_path / "service", files)
-        roots.append(root)
         write(root, {".bin/pipx": PIPX})
         (root / ".bin/pipx").chmod(0o755)
         return root, workflow(root, environments=[{"name": "web"}])["jobs"], git(root, "rev-parse", "HEAD")
 
-    yield make
-    for root in roots:
-        stop_services(root)
+    return make
 
 
 def until_deploy(root: Path, jobs: dict[str, Any], commit: str) -> subprocess.CompletedProcess[str]:
