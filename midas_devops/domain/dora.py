@@ -9,7 +9,8 @@ them, and how it is read here:
   deployed in production": from the time of the deployed commit, by its committer's clock, until the
   deployment was verified; the median. Only the deployed commit is timed, not each one that came with it.
 * **change fail rate**, "the ratio of deployments that require immediate intervention following a deployment":
-  failed deployments among those that were found good or failed. One that nobody measured counts as neither.
+  failed deployments among those that were found good or failed; one that a person rolled back from later has
+  failed, however it was verified before. One that nobody measured counts as neither.
 * **failed deployment recovery time**, "the time it takes to recover from a deployment that fails and requires
   immediate intervention": from the begin of a failed deployment until the environment was in a verified state
   again; the median. Further failures before that belong to the same incident, and one that is not over has no

@@ -37,7 +37,9 @@ def history_json(reader: History, environment: str, *, limit: int = 50) -> list[
 
 def dora_json(reader: History, settings: Settings, environment: str, *, days: int, now: datetime) -> Json:
     """The four figures of one environment over the last days."""
-    made = [_for_figures(reader, one) for one in reader.deployments(environment, _ALL)]
+    record = reader.deployments(environment, _ALL)
+    left = _rolled_back_from(record)
+    made = [_for_figures(reader, one, rolled_back=one.deployment_id in left) for one in record]
     figures = four_figures(made, since=now - timedelta(days=days), until=now)
     known = settings.environment(environment)
     return {
@@ -111,8 +113,20 @@ def _reported(said: AuditEntry) -> Json:
     }
 
 
-def _for_figures(reader: History, made: Deployment) -> Deployed:
-    failed = made.status == "failed" or made.verified is False
+def _rolled_back_from(record: list[Deployment]) -> set[int]:
+    """Deployments that a rollback led away from, verified or not: they needed an intervention."""
+    left: set[int] = set()
+    current: Deployment | None = None
+    for made in sorted(record, key=lambda one: (one.started_at, one.deployment_id)):
+        if made.kind == "rollback" and current is not None and current.commit != made.commit:
+            left.add(current.deployment_id)
+        if made.status == "succeeded":
+            current = made
+    return left
+
+
+def _for_figures(reader: History, made: Deployment, *, rolled_back: bool) -> Deployed:
+    failed = made.status == "failed" or made.verified is False or (rolled_back and made.kind == "deploy")
     good = False if failed else True if made.verified else None
     settled = made.verified_at if made.verified is not None else made.ended_at
     restored = None

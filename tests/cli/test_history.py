@@ -131,6 +131,18 @@ def test_the_four_figures_are_those_of_the_ledger(cli):
         assert word in shown
 
 
+def test_a_verified_release_that_a_person_rolled_back_has_failed(cli, ledger):
+    record(ledger, 30, "v1", verified=True)
+    record(ledger, 20, "v2", verified=True)
+    record(ledger, 10, "v1", verified=True, kind="rollback")
+
+    figures = cli("env", "dora", "production", "--json").json["environments"][0]
+
+    assert (figures["failures"], figures["deployments"]) == (1, 1)
+    assert figures["change_failure_rate"] == 0.5
+    assert figures["restored"] == 1
+
+
 @pytest.mark.usefixtures("lived")
 def test_the_four_figures_as_a_page(cli, tmp_path):
     page = tmp_path / "dora.html"
