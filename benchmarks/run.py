@@ -9,7 +9,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-NAMES = ("startup", "infrastructure", "checkpoints", "guard", "condense", "diagnose", "retrieval")
+NAMES = (
+    "startup",
+    "infrastructure",
+    "checkpoints",
+    "guard",
+    "condense",
+    "diagnose",
+    "retrieval",
+    "retrieval_pairs",
+)
 
 
 def main() -> None:

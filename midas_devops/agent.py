@@ -112,8 +112,10 @@ class DevOpsAgent:
         issue_number: int | None = None,
     ) -> Run:
         """Deploy a version, verify it, and roll back when it fails. Raises ``UsageError``."""
+        from midas_devops.use_cases.given import given_version
+
         self._known(environment)
-        self.ports.source.resolve(version_tag_or_commit)
+        given_version(self.ports, version_tag_or_commit)
         return self._start(
             ReleaseRequest(
                 environment=environment,
@@ -137,9 +139,11 @@ class DevOpsAgent:
         With a reason, the version that is left is blocked until a person lifts it. A person is asked where
         the environment needs approvals. Raises ``UsageError``; with nothing verified the run is blocked.
         """
+        from midas_devops.use_cases.given import given_version
+
         self._known(environment)
         if to_version:
-            self.ports.source.resolve(to_version)
+            given_version(self.ports, to_version)
         return self._start(
             ReleaseRequest(
                 environment=environment,
@@ -253,10 +257,11 @@ class DevOpsAgent:
         if environment.url:
             return environment.url
         if environment.url_output and environment.infrastructure:
-            engine = self.ports.engine(environment_name, environment.infrastructure.config)
-            outputs = engine.outputs()
-            if environment.url_output in outputs:
-                return outputs[environment.url_output]
+            from midas_devops.use_cases.outputs import read_outputs
+
+            told = read_outputs(self.ports, environment_name, environment.infrastructure.config)
+            if environment.url_output in told["outputs"]:
+                return str(told["outputs"][environment.url_output])
         url = self.ports.deployer(environment_name).url() if environment.deploy else ""
         if not url:
             raise UsageError(

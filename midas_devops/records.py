@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from midas_devops.config import Settings
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.runs import EXIT_CODES, RunStatus
 from midas_devops.ports.artifacts import Artifacts
-from midas_devops.ports.deployer import Running
 from midas_devops.ports.ledger import (
     BlockedVersion,
     Deployment,
@@ -21,6 +20,9 @@ from midas_devops.ports.ledger import (
     MessageState,
     RunRow,
 )
+
+if TYPE_CHECKING:
+    from midas_devops.ports.deployer import Running
 
 Json = dict[str, Any]
 
@@ -56,6 +58,7 @@ def run_summary(reader: Reader, row: RunRow) -> Json:
         "started_at": _time(row.started_at),
         "ended_at": _time(row.ended_at),
         "requested_by": row.requested_by,
+        "request": row.record.get("request") or {},
     }
 
 
@@ -69,7 +72,6 @@ def run_json(reader: Reader, artifacts: Artifacts, row: RunRow) -> Json:
     return {
         **summary,
         "exit_code": EXIT_CODES[status],
-        "request": record.get("request") or {},
         "url": outcome.get("url", "") or (record.get("run_report") or {}).get("url", ""),
         "plan": _plan(artifacts, record, planned),
         "gates": (record.get("gates") or {}).get("gates", []),

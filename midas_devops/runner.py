@@ -43,7 +43,9 @@ class Runner:
     def start(self, request: AnyRequest) -> str:
         """Begin a run and carry it as far as it goes; its id."""
         run_id = new_run_id(self._ports.clock())
-        self._carry_on(run_id, {"request": request.model_dump(mode="json"), "run_id": run_id})
+        # The first checkpoint keeps what the graph is given, before any node could redact it.
+        asked = self._ports.redactor.json(request.model_dump(mode="json"))
+        self._carry_on(run_id, {"request": asked, "run_id": run_id})
         return run_id
 
     def answer(self, run_id: str, review: Review) -> None:

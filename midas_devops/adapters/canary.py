@@ -38,10 +38,16 @@ def all_steps(steps: Sequence[CanaryStep]) -> tuple[CanaryStep, ...]:
     return (*steps, CanaryStep(weight=_EVERYTHING))
 
 
-def effects(steps: Sequence[CanaryStep], version: str, checked_by: str) -> list[str]:
-    """The steps in words, for a plan."""
+def remaining(steps: Sequence[CanaryStep], begin: int) -> tuple[tuple[int, CanaryStep], ...]:
+    """The steps from ``begin`` on with their indices, at least the one that gives everything."""
+    numbered = tuple(enumerate(all_steps(steps)))
+    return numbered[min(begin, len(numbered) - 1) :]
+
+
+def effects(steps: Sequence[CanaryStep], version: str, checked_by: str, begin: int = 0) -> list[str]:
+    """The steps from ``begin`` on in words, for a plan."""
     lines = []
-    for step in all_steps(steps):
+    for _, step in remaining(steps, begin):
         pause = step.pause.total_seconds()
         for_how_long = f" for {pause:.0f} s" if pause else ""
         lines.append(f"give {version} {step.weight} % of the traffic; check it{for_how_long} by {checked_by}")
@@ -62,9 +68,7 @@ def climb(
 
     A step that was begun before a crash is given and proven again: both can be repeated.
     """
-    for index, step in enumerate(all_steps(steps)):
-        if index < begin:
-            continue
+    for index, step in remaining(steps, begin):
         record(index)
         give(step.weight)
         progress(f"{step.weight} % of the traffic: {_for_how_long(step.pause)}")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from midas_devops.adapters.ask import ask, printable
-from midas_devops.adapters.canary import PositionFile, effects
-from midas_devops.adapters.command_change import CommandChange, named
+from midas_devops.adapters.canary import Position, PositionFile, effects
+from midas_devops.adapters.command_change import CommandChange, is_release, named
 from midas_devops.adapters.health import wait_until_healthy
 from midas_devops.adapters.local import logs, templates
 from midas_devops.adapters.local.interrupts import Interrupts
-from midas_devops.config import CommandDeploy
+from midas_devops.config import CanaryStep, CommandDeploy
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.errors import StorageError, ToolError, UsageError
 from midas_devops.ports.artifacts import Artifacts
@@ -46,8 +46,9 @@ class CommandDeployer:
     In ``rollback``, ``{to_commit}`` and ``{to_version}`` are where it goes, ``{commit}`` and ``{version}``
     what runs now; without a ``rollback`` list the earlier release is deployed. ``home`` holds the notes of a
     command at work and of a version that is on its way up, ``log_folder`` raw output. ``source`` completes a
-    short hash that ``status`` prints. A deploy that fails is not undone here: what to return to is not this
-    tool's to know. With ``switch`` what served before is still there, and gets all traffic again.
+    short hash that ``status`` prints, ``version_of`` knows what people call a commit. A deploy that fails is
+    not undone here: what to return to is not this tool's to know. With ``switch`` what served before is still
+    there, and gets all traffic again.
 
     Raises ``ConfigError`` for an unknown placeholder.
     """
@@ -63,6 +64,7 @@ class CommandDeployer:
         environ: Mapping[str, str],
         url: str = "",
         source: Source | None = None,
+        version_of: Callable[[str], str] = lambda _: "",
         redact: Callable[[str], str] = lambda text: text,
         log_folder: Path | None = None,
     ) -> None:
@@ -85,17 +87,17 @@ class CommandDeployer:
         self._artifacts = artifacts
         self._url = url
         self._source = source
+        self._version_of = version_of
 
     def plan(self, release: Release) -> DeployPlan:
-        """The command lines that would be run, in order."""
-        settings = self.settings
-        argv = shlex.join(self.filled(settings.deploy, release))
-        if not settings.switch:
-            return DeployPlan(effects=(self.redact(f"run {argv}"),))
-        first = f"run {argv}; what serves now goes on"
-        checked_by = settings.analysis[0] if settings.analysis else "its health"
-        steps = effects(settings.canary, release.version or release.commit[:12], checked_by)
-        return DeployPlan(effects=(self.redact(first), *steps))
+        """The command lines that would be run, in order. Raises ``ToolError``."""
+        return self._planned(release, self._way_up(release, self.settings.canary))
+
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """The ``rollback`` command line; without one those of a deploy, which has no steps then."""
+        if self.settings.rollback:
+            return self._planned(to, [f"run {shlex.join(self.rollback_argv(to))}"])
+        return self._planned(to, self._way_up(to, ()))
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Run ``deploy`` (and ``switch``), unless ``status`` names this commit already.
@@ -123,7 +125,9 @@ class CommandDeployer:
                 hint=f"correct environments.{self.environment}.deploy.status; other words go to stderr",
             )
         commit = self._completed(answer.lower())
-        return Running(commit=commit, url=self.url(), unfinished=self._is_on_its_way(commit))
+        position = self._position()
+        on_its_way = position is not None and position.commit.startswith(commit)
+        return Running(commit=commit, version=self._version_of(commit), url=self.url(), unfinished=on_its_way)
 
     def health(self, progress: Progress) -> HealthReading:
         """``health.url``, or ``health.path`` below the environment's url; not measured without either."""
@@ -182,7 +186,7 @@ class CommandDeployer:
     def analyse(self, release: Release, weight: int) -> None:
         """Ask ``analysis`` about a release at a weight. Raises ``ToolError`` when it is not good enough."""
         argv = self.filled(self.settings.analysis, release, weight=str(weight))
-        self._ask(argv, "analysis", f"{release.version or release.commit[:12]} is not good enough for")
+        self._ask(argv, "analysis", f"{release.label} is not good enough for")
 
     def filled(self, template: tuple[str, ...], release: Release | None = None, **more: str) -> list[str]:
         """An argv with its placeholders replaced."""
@@ -192,6 +196,35 @@ class CommandDeployer:
         if release is not None:
             values = {"commit": release.commit, "version": release.version} | values
         return templates.fill(template, values)
+
+    def rollback_argv(self, to: Release) -> list[str]:
+        """The ``rollback`` list filled with where it goes and what runs now. Raises ``ToolError``."""
+        running = self.status()
+        now = {"commit": running.commit if running else "", "version": running.version if running else ""}
+        return self.filled(self.settings.rollback, to, to_commit=to.commit, to_version=to.version, **now)
+
+    def _planned(self, release: Release, way: Sequence[str]) -> DeployPlan:
+        first, position = [], self._position()
+        if position is not None and position.commit != release.commit:
+            other = release.model_copy(update={"commit": position.commit, "version": position.version})
+            down = shlex.join(self.filled(self.settings.switch, other, weight="0"))
+            first = [f"take {other.label} out of the traffic: run {down}"]
+        running = self.status()
+        if running is not None and is_release(running, release) and not running.unfinished:
+            way = DeployPlan.stays(release).effects
+        # A script among the words keeps its breaks, and an effect is one line.
+        lines = (self.redact(line).replace("\n", "\\n") for line in (*first, *way))
+        return DeployPlan(effects=tuple(lines))
+
+    def _way_up(self, release: Release, steps: Sequence[CanaryStep]) -> list[str]:
+        argv = shlex.join(self.filled(self.settings.deploy, release))
+        if not self.settings.switch:
+            return [f"run {argv}"]
+        position = self._position()
+        begin = position.step if position is not None and position.commit == release.commit else 0
+        beside = [] if begin else [f"run {argv}; what serves now goes on"]
+        checked_by = self.settings.analysis[0] if self.settings.analysis else "its health"
+        return [*beside, *effects(steps, release.label, checked_by, begin)]
 
     def _printed_url(self) -> str:
         if not self.settings.url:
@@ -219,12 +252,12 @@ class CommandDeployer:
             message = f"{what} {self.environment}{told}: {self.redact(error.message)}"
             raise ToolError(message, hint=error.hint, location=where) from error
 
-    def _is_on_its_way(self, commit: str) -> bool:
+    def _position(self) -> Position | None:
+        """Of a version that is on its way up."""
         try:
-            position = PositionFile(self.home / "canary.json").load() if self.settings.switch else None
+            return PositionFile(self.home / "canary.json").load() if self.settings.switch else None
         except StorageError as error:
             raise ToolError(error.message, hint=error.hint, location=error.location) from error
-        return position is not None and position.commit.startswith(commit)
 
     def _completed(self, commit: str) -> str:
         if len(commit) >= _FULL or self._source is None:

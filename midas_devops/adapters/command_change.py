@@ -151,10 +151,9 @@ class CommandChange:
 
     def _run(self, what: str, template: tuple[str, ...], release: Release, **more: str) -> None:
         if what == "rollback" and template is self._settings.rollback:
-            running = self._deployer.status()
-            now = {"commit": running.commit if running else "", "version": running.version if running else ""}
-            more = {"to_commit": release.commit, "to_version": release.version, **now}
-        argv = self._deployer.filled(template, release, **more)
+            argv = self._deployer.rollback_argv(release)
+        else:
+            argv = self._deployer.filled(template, release, **more)
         self._progress(f"{what} {_label(release)} with {argv[0]}")
         deployer = self._deployer
         try:
@@ -185,7 +184,7 @@ class CommandChange:
         return DeployResult(serving=named(running, release), logs=self._deployer.logs())
 
     def _said(self) -> str:
-        said = logs.last_lines(self._deployer.log)
+        said = logs.last_lines(self._deployer.log, self._deployer.redact)
         return f". It said last: {said}" if said else ""
 
 

@@ -141,11 +141,22 @@ def _deployers(
                 hint=f"Add [environments.{name}.deploy] to midas.toml.",
                 location=f"midas.toml: environments.{name}",
             )
+
+        def version_of(commit: str) -> str:
+            return next((d.version for d in ledger.deployments(name) if d.commit == commit), "")
+
         if isinstance(how, GitHubActionsDeploy):
             from midas_devops.adapters.github_deployer import GitHubActionsDeployer
 
             return GitHubActionsDeployer.from_settings(
-                name, how, settings, environ, root=root, artifacts=artifacts, redact=redact
+                name,
+                how,
+                settings,
+                environ,
+                root=root,
+                artifacts=artifacts,
+                version_of=version_of,
+                redact=redact,
             )
         variables = child_environment(settings, pass_env=how.pass_env, drop_env=how.drop_env, environ=environ)
         if isinstance(how, CommandDeploy):
@@ -160,6 +171,7 @@ def _deployers(
                 source=source,
                 artifacts=artifacts,
                 environ=variables,
+                version_of=version_of,
                 redact=redact,
             )
         if isinstance(how, KubernetesDeploy):

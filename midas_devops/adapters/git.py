@@ -128,15 +128,17 @@ class GitSource:
         )
 
     def _history(self, commits: str, list_files: tuple[str, ...], is_older: bool) -> Between:
+        # A path leaves out commits without files in it. Of a whole repository those are its own too.
+        within = ("--", ".") if self._folder_in_repository("") else ("--",)
         shown = self._git.lines(
             *("log", "-z", "--no-decorate", "--no-color", "--abbrev=7", "--format=%h %s"),
-            *(f"--max-count={_MOST_COMMITS}", commits, "--", "."),
+            *(f"--max-count={_MOST_COMMITS}", commits, *within),
             end="\0",
         )
         files = self._git.lines(*list_files, end="\0")
         return Between(
             commits=tuple(_readable(line) for line in shown),
-            commits_total=int(self._git.checked("rev-list", "--count", commits, "--", ".")),
+            commits_total=int(self._git.checked("rev-list", "--count", commits, *within)),
             files=tuple(_readable(name) for name in files[:_MOST_FILES]),
             files_total=len(files),
             is_older=is_older,

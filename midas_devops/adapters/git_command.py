@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.errors import ToolError, UsageError
 
 _OPTIONS = (
@@ -87,7 +88,7 @@ class Git:
 
     def refused(self, attempted: str, said: str) -> ToolError:
         """git's refusal as ours, with its own words."""
-        said = " ".join(said.split())[:_MOST_WORDS] or "it gave no reason"
+        said = excerpt(" ".join(said.split()), _MOST_WORDS) or "it gave no reason"
         hint = "run the same with git in this folder to see more"
         if "dubious ownership" in said:
             hint = (

@@ -51,6 +51,7 @@ class GitHubActionsDeployer:
         cancel: Callable[[str], None],
         home: Path,
         url: str = "",
+        version_of: Callable[[str], str] = lambda _: "",
         redact: Callable[[str], str] = lambda text: text,
     ) -> None:
         where = f"environments.{environment}.deploy.inputs"
@@ -61,6 +62,7 @@ class GitHubActionsDeployer:
         self._cancel = cancel
         self._note = home / "dispatch.json"
         self._url = url
+        self._version_of = version_of
         self._redact = redact
 
     @classmethod
@@ -74,6 +76,7 @@ class GitHubActionsDeployer:
         root: Path,
         artifacts: Artifacts,
         redact: Callable[[str], str],
+        version_of: Callable[[str], str] = lambda _: "",
     ) -> Self:
         """Raises ``ConfigError`` when the repository or the token is missing."""
         from midas_devops.adapters.github_api import GitHubApi
@@ -105,6 +108,7 @@ class GitHubActionsDeployer:
             cancel=cancel,
             home=root / ".midas" / "github" / environment,
             url=project.environment(environment).url,
+            version_of=version_of,
             redact=redact,
         )
 
@@ -128,6 +132,9 @@ class GitHubActionsDeployer:
                 hint="Enable it on GitHub.",
                 location=where,
             )
+        running = self.status()
+        if running is not None and running.commit == release.commit:
+            return DeployPlan.stays(release)
         given = [f"{name}={value}" for name, value in settings.inputs.items() if "{marker}" not in value]
         inputs = templates.fill(given, self._values(release))
         minutes = f"{settings.within.total_seconds() / 60:g} min"
@@ -137,6 +144,10 @@ class GitHubActionsDeployer:
                 f"wait up to {minutes} for its run to end well",
             )
         )
+
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """The same workflow with the inputs for the earlier commit."""
+        return self.plan(to)
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Start the workflow and wait for it, unless the release runs already. Raises ``RemoteError``."""
@@ -154,7 +165,8 @@ class GitHubActionsDeployer:
         run, marker = newest
         since = run.updated_at.isoformat() if run.updated_at else ""
         detail = f"run {run.number or run.id}: {run.url}"
-        return Running(commit=marker.commit, url=self._url, since=since, detail=detail)
+        version = self._version_of(marker.commit)
+        return Running(commit=marker.commit, version=version, url=self._url, since=since, detail=detail)
 
     def health(self, progress: Progress) -> HealthReading:
         """``health.url``, or ``health.path`` below the environment's url; not measured without either."""
@@ -182,7 +194,7 @@ class GitHubActionsDeployer:
                     else:
                         running = self.status()
                         if running and running.commit == release.commit and self._is_well(progress):
-                            progress(f"{release.version or release.commit[:12]} runs already")
+                            progress(f"{release.label} runs already")
                             return DeployResult(serving=_named(running, release))
                         marker = Marker(
                             environment=self._environment,
@@ -209,9 +221,7 @@ class GitHubActionsDeployer:
         inputs = dict(
             zip(settings.inputs, templates.fill(tuple(settings.inputs.values()), values), strict=True)
         )
-        progress(
-            f"starting {settings.workflow} at {settings.ref} for {release.version or release.commit[:12]}"
-        )
+        progress(f"starting {settings.workflow} at {settings.ref} for {release.label}")
         try:
             run = dispatches.start(marker, settings.ref, inputs)
         except RemoteError as error:

@@ -93,7 +93,10 @@ class Dispatches:
         """
         found = self._of(kind, release)
         if found is None and (marker := self._started(kind, release)) is not None:
-            found = self.appears(marker, begun=float(self._noted().get("at") or 0))
+            left = float(self._noted().get("at") or 0) + APPEARS_WITHIN - time.time()
+            # The note may be from another boot, so its time is a wall clock's: one that was set back since
+            # must not make this wait for longer than a fresh dispatch would.
+            found = self.appears(marker, within=min(max(left, 0.0), APPEARS_WITHIN))
         if found is None:
             return None, 1
         run, attempt = found
@@ -102,25 +105,25 @@ class Dispatches:
 
     def start(self, marker: Marker, ref: str, inputs: Mapping[str, str]) -> PipelineRun | None:
         """Dispatch once. None when no run shows the marker. Raises ``RemoteError`` when GitHub refuses."""
-        begun = time.time()
-        self._remember(marker=str(marker), at=begun)
+        self._remember(marker=str(marker), at=time.time())
         try:
             told = self._runs.trigger(self._workflow, branch=ref, inputs=inputs)
         except RemoteError as error:
             if error.reason not in ("unreachable", "timed_out", "unavailable", "unreadable"):
                 self._remember(marker="", at=0)
                 raise
-            found = self.appears(marker, begun=begun)  # the answer was lost; the request perhaps not
+            found = self.appears(marker)  # the answer was lost; the request perhaps not
             if found is None:
                 raise
             return found[0]
         if told.run_id:
             return self._patiently(lambda: self._runs.run(told.run_id), time.monotonic() + APPEARS_WITHIN)
-        found = self.appears(marker, begun=begun)
+        found = self.appears(marker)
         return found[0] if found else None
 
-    def appears(self, marker: Marker, *, begun: float) -> tuple[PipelineRun, int] | None:
-        """The run with this marker, as soon as GitHub lists it; None when it never does."""
+    def appears(self, marker: Marker, *, within: float | None = None) -> tuple[PipelineRun, int] | None:
+        """The run with this marker, as soon as GitHub lists it; None when it does not ``within`` seconds."""
+        deadline = time.monotonic() + (APPEARS_WITHIN if within is None else within)
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -130,9 +133,7 @@ class Dispatches:
             except RemoteError as error:
                 if error.reason not in _PASSING:
                     raise
-            left = begun + APPEARS_WITHIN - time.time()
-            # A clock that was set back must not make this wait for ever.
-            if not 0 < left <= APPEARS_WITHIN:
+            if time.monotonic() >= deadline:
                 return None
             pause = self._sleep(pause)
 

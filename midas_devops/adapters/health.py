@@ -17,6 +17,7 @@ from email.message import Message
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.ports.deployer import HealthReading
 
 _ATTEMPT_SECONDS = 10.0
@@ -176,7 +177,9 @@ def _fault(error: object, seconds: float) -> _Answer:
         return _Answer(fault=f"shows a certificate that does not hold: {error.verify_message}")
     if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError):
         return _Answer(fault="closes the connection without an answer")
-    return _Answer(fault=f"gives no usable answer: {type(error).__name__}: {str(error)[:_EXCERPT_SHOWN]}")
+    return _Answer(
+        fault=f"gives no usable answer: {type(error).__name__}: {excerpt(str(error), _EXCERPT_SHOWN)}"
+    )
 
 
 def _timeout(seconds: float) -> _Answer:
@@ -193,14 +196,14 @@ def _seen(answer: _Answer, wanted: int) -> str:
 def _excerpt(body: IO[bytes], headers: Message) -> str:
     location = headers.get("Location", "")
     if location:
-        return f"redirects to {_without_password(location)[:_EXCERPT_SHOWN]}"
+        return f"redirects to {excerpt(_without_password(location), _EXCERPT_SHOWN)}"
     try:
         text = body.read(_EXCERPT_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
         return ""
     if "<html" in text.lower():
         return ""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:_EXCERPT_SHOWN]
+    return excerpt("".join(c if c.isprintable() else " " for c in " ".join(text.split())), _EXCERPT_SHOWN)
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):

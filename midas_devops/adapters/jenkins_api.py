@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from midas_devops.config import Settings
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.errors import ConfigError, MissingExtraError, RemoteError, RemoteReason
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class JenkinsApi:
         return self.url + path
 
     def failed(self, attempted: str, reason: RemoteReason, seen: str, hint: str = "") -> RemoteError:
-        said = "".join(c if c.isprintable() else " " for c in " ".join(seen.split()))[:_SAID_MOST]
+        said = excerpt("".join(c if c.isprintable() else " " for c in " ".join(seen.split())), _SAID_MOST)
         return RemoteError(
             f"could not {attempted} at {self.url}: {said}", reason=reason, hint=hint or _HINTS[reason]
         )

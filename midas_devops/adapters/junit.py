@@ -9,6 +9,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from midas_devops.adapters.report_files import ReportError, ReportFile, read_reports
+from midas_devops.domain.counting import number
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.ports.results import ReadFailure, TestReading
 
 MAX_DEPTH = 100
@@ -208,7 +210,7 @@ class _Report:
             suite.listed = max(suite.listed, claimed)
         elif claimed > suite.listed and not self.incomplete:
             what = f"suite '{' '.join(suite.name.split())[:100]}'" if suite.name else "a suite"
-            self.incomplete = f"{self.path}: {what} claims {claimed} tests and lists {suite.listed}"
+            self.incomplete = f"{self.path}: {what} claims {number(claimed, 'test')} and lists {suite.listed}"
         tests, failures, errors, skipped = suite.worse()
         if self._suites:
             outer = self._suites[-1]
@@ -222,7 +224,7 @@ class _Report:
 
     def _name(self, name: str) -> None:
         if len(self.failed) < MAX_NAMES:
-            self.failed.append(" ".join(name.split())[:200])
+            self.failed.append(excerpt(" ".join(name.split()), 200))
 
 
 def _count(file: ReportFile) -> _Report:

@@ -60,7 +60,7 @@ def judge_by_command(
             ended = run_to_file(argv, cwd=cwd, env=env, log=log, timeout=within.total_seconds(), grace=_GRACE)
         except ToolError as missing:
             return Judged("errored", redact(missing.message))
-        said = redact(printable(last_lines(log)))[-_SHOWN:]
+        said = printable(last_lines(log, redact))[-_SHOWN:]
         said = f": {said}" if said else ""
         kept = keep(log, f"{Path(argv[0]).name}.log", artifacts)
     if ended.timed_out:

@@ -14,6 +14,7 @@ from midas_devops.adapters.health import wait_until_healthy
 from midas_devops.adapters.local import templates
 from midas_devops.adapters.verdict_command import judge_by_command
 from midas_devops.config import HttpCheck, LogCheck, Verify
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.domain.outcome import VerificationVerdict
 from midas_devops.domain.verification_rule import CheckOutcome
 from midas_devops.errors import ToolError
@@ -190,7 +191,7 @@ def what_is_wrong(check: HttpCheck, values: Mapping[str, str], body: bytes, seco
             return f"answers JSON without '{place}'"
         # True is 1 in Python, and not in JSON.
         if seen != expected or isinstance(seen, bool) != isinstance(expected, bool):
-            shown = printable(json.dumps(seen, ensure_ascii=False))[:_SHOWN]
+            shown = excerpt(printable(json.dumps(seen, ensure_ascii=False)), _SHOWN)
             return f"answers {place} = {shown} instead of {json.dumps(expected, ensure_ascii=False)}"
     return ""
 

@@ -24,6 +24,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_STRAY: Final = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 CUT_BEFORE: Final = 1
 CUT_AFTER: Final = 2
 
@@ -56,11 +57,8 @@ def wide_encoding(head: bytes) -> str:
 
 
 def decode(raw: bytes) -> str:
-    """UTF-8, or Latin-1 when it is not: every byte stays visible."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    """UTF-8; bytes that are none as Latin-1: every byte stays visible, and a piece reads as the whole."""
+    return raw.decode("utf-8", "surrogateescape").translate(_STRAY)
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:

@@ -67,7 +67,7 @@ def alternatives(pattern: str) -> list[str]:
         if pattern[i] == "|":
             parts.append(pattern[start:i])
             start = i + 1
-        i = _after(pattern, i)
+        i = element_end(pattern, i)
     parts.append(pattern[start:])
     if len(parts) > 1:
         return [one for part in parts for one in alternatives(part)]
@@ -78,7 +78,7 @@ def _spread(pattern: str) -> list[str]:
     """``a(?:b|c)d`` as ``a(?:b)d``, ``a(?:c)d``: the first choice that is not optional, opened."""
     i = 0
     while i < len(pattern):
-        after = _after(pattern, i)
+        after = element_end(pattern, i)
         fold = pattern.startswith(_FOLD, i)
         if (fold or pattern.startswith(_GROUP, i)) and pattern[after : after + 1] not in tuple("?*+{"):
             opening = _FOLD if fold else _GROUP
@@ -95,7 +95,7 @@ def required_literal(pattern: str) -> str:
     best = run = ""
     i = 0
     while i < len(pattern):
-        char, after = pattern[i], _after(pattern, i)
+        char, after = pattern[i], element_end(pattern, i)
         if char == "|":
             return ""
         opening = next((o for o in (_FOLD, _GROUP) if pattern.startswith(o, i)), "")
@@ -118,7 +118,7 @@ def required_literal(pattern: str) -> str:
     return max(best, run, key=len)
 
 
-def _after(pattern: str, i: int) -> int:
+def element_end(pattern: str, i: int) -> int:
     """The index behind the element at ``i``: an escape, a class, a group or one character."""
     if pattern[i] == "\\":
         return i + 2
@@ -136,5 +136,5 @@ def _closing(pattern: str, i: int) -> int:
     """The index of the ``)`` that closes the group opened at ``i``."""
     i += 1
     while pattern[i] != ")":
-        i = _after(pattern, i)
+        i = element_end(pattern, i)
     return i

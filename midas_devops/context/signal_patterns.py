@@ -68,6 +68,8 @@ WRAPPERS: Final = r"""
 - ^=+ .*\d+ (?:failed|errors?)\b.*=+$
 - ^Failed in \d|^Found \d+ errors?(?:\.| in | \()|^✖ \d+ problems?|^Summary: \d+ failed
 - ^error: script "?\S+"? exited with|^error: task failed|Skipped(?:.*) due to earlier failure
+- ^Error: (?:Terraform|OpenTofu) encountered problems during initiali|^There are some problems with the[ ]
+    (?:CLI )?configuration
 - ^stage \S+ failed|^Error: (?:The operation|One or more) .*see (?:above|log)
 """
 """Consequences: what a platform or an outer tool says because something inside failed."""

@@ -7,11 +7,13 @@ Pure, and shared by condensing and diagnosis. ``suspicious`` is the cheap first 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from midas_devops.context.rulebook import Rule, first_match, rules
+from midas_devops.context.screen import Screen
 from midas_devops.context.signal_patterns import CAPS, CAUSES, NOISE, WRAPPERS
 
 SUSPICIOUS: Final = re.compile(
@@ -27,7 +29,7 @@ SUSPICIOUS: Final = re.compile(
     rb"|no \S+ entry|hould (?:be an?|impl|cont)"
     rb"|hrottl|esolve|eset|ackOff|ack-off|robe|victed|ejected|REJECT|ancel|bort|not ok|[Ee]xit |code |status"
     rb"|ARN|arn|ould (?:be )?reform|otFound|No (?:such|module|match|rule)|lready|EVERE|RITICAL|x509|SSL"
-    rb"|hung up|\xe2|\.go:\d|_{3,} |(?<!\S)E  |(?<!\S)[A-Z]{1,4}\d{3,4}[ :]|:\d+:\d+: |  \d+\) "
+    rb"|hung up|\xe2|\.go:\d|_{3,} |(?:^|\s)E  |(?:^|\s)[A-Z]{1,4}\d{3,4}[ :]|:\d+:\d+: |  \d+\) "
     rb"|:\d+ (?:DL|SC|CKV)|>>> |What went wrong|[45]\d\d|eprecat|utdated|reshold|overage|rash"
     rb"|>> Issue|Diff in |vulnerab|CVE-|xhausted|took >",
     re.MULTILINE,
@@ -82,18 +84,30 @@ class Signal:
 SILENT: Final = Signal(0)
 
 
-def _by_strength() -> tuple[tuple[int, tuple[Rule, ...]], ...]:
+class _Table:
+    """Rules in their order, behind a screen."""
+
+    def __init__(self, table: Iterable[Rule]) -> None:
+        self._rules = tuple(table)
+        self._screen = Screen(rule.source for rule in self._rules)
+
+    def first(self, text: str, low: str) -> Rule | None:
+        """The first that matches; ``low`` is ``text.lower()``."""
+        return first_match(self._rules, text, low) if self._screen.passes(text) else None
+
+
+def _by_strength() -> tuple[tuple[int, _Table], ...]:
     tiers: dict[int, list[Rule]] = {}
     for rule in rules(CAUSES):
         strength, _, kind = rule.label.partition(":")
         tiers.setdefault(int(strength), []).append(Rule(rule.literal, rule.source, kind))
-    return tuple((strength, tuple(tier)) for strength, tier in sorted(tiers.items(), reverse=True))
+    return tuple((strength, _Table(tier)) for strength, tier in sorted(tiers.items(), reverse=True))
 
 
-_WRAPPERS: Final = tuple(rules(WRAPPERS))
-_NOISE: Final = tuple(rules(NOISE))
+_WRAPPERS: Final = _Table(rules(WRAPPERS))
+_NOISE: Final = _Table(rules(NOISE))
 _TIERS: Final = _by_strength()
-_CAPS: Final = tuple(sorted(rules(CAPS), key=lambda rule: int(rule.label)))
+_CAPS: Final = _Table(sorted(rules(CAPS), key=lambda rule: int(rule.label)))
 
 
 def clean(line: str) -> str:
@@ -112,7 +126,11 @@ def bare(line: str) -> tuple[str, str]:
 
     A mark is lower case; empty when there is none.
     """
-    text = clean(line)
+    return unmarked(clean(line))
+
+
+def unmarked(text: str) -> tuple[str, str]:
+    """As :func:`bare`, of a line that is clean."""
     klog = _KLOG.match(text)
     if klog:
         return _KLOG_LEVELS[klog[1]], text[klog.end() :]
@@ -125,7 +143,7 @@ def bare(line: str) -> tuple[str, str]:
 def is_noise(line: str) -> bool:
     """Whether the line uses the words of failure to say that nothing failed."""
     stripped = bare(line)[1].strip(" │|╷╵\t")
-    return first_match(_NOISE, stripped, stripped.lower()) is not None
+    return _NOISE.first(stripped, stripped.lower()) is not None
 
 
 def suspicious(line: bytes) -> bool:
@@ -151,9 +169,9 @@ def _judge(mark: str, text: str) -> Signal:
     if not stripped or _DECORATION.issuperset(stripped):
         return SILENT
     low = stripped.lower()
-    if first_match(_WRAPPERS, stripped, low):
+    if _WRAPPERS.first(stripped, low):
         return Signal(MENTION if mark == "error" else HINT, "wrapper", is_wrapper=True)
-    if mark not in {"error", "warning"} and first_match(_NOISE, stripped, low):
+    if mark not in {"error", "warning"} and _NOISE.first(stripped, low):
         return SILENT
     found = _strongest(text, stripped)
     if mark == "error":
@@ -162,7 +180,7 @@ def _judge(mark: str, text: str) -> Signal:
         return Signal(HINT, found.kind or "warning")
     if found.strength <= 1:
         return found
-    cap = first_match(_CAPS, stripped, low)
+    cap = _CAPS.first(stripped, low)
     return Signal(int(cap.label), found.kind) if cap and int(cap.label) < found.strength else found
 
 
@@ -170,7 +188,7 @@ def _strongest(text: str, stripped: str) -> Signal:
     candidates = [(text, text.lower())] if text == stripped else [(t, t.lower()) for t in (text, stripped)]
     for strength, tier in _TIERS:
         for candidate, low in candidates:
-            rule = first_match(tier, candidate, low)
+            rule = tier.first(candidate, low)
             if rule:
                 return Signal(strength, rule.label)
     return SILENT

@@ -179,5 +179,7 @@ class Pending(Value):
     approvals_needed: int = 1
     confirm_word: str = ""
     """What must be typed, for ``confirm_destroy``."""
+    effects: tuple[str, ...] = ()
+    """What the rollback that an answer leads to does, in order; empty where none does."""
     choices: dict[str, str] = {}
     """What ``approve`` and ``reject`` lead to: ``keep | rollback | retry | close``; empty: as they say."""

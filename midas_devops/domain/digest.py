@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from midas_devops.domain.changes import ChangePlan
@@ -20,8 +21,13 @@ def sha256_hex(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_parts(plan: ChangePlan, gates: GateReport) -> dict[str, Any]:
-    """Everything an approval is bound to, by name, so that a refusal can say which part moved."""
+def digest_parts(
+    plan: ChangePlan, gates: GateReport, rules: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Everything an approval is bound to, by name, so that a refusal can say which part moved.
+
+    ``rules`` are those of midas.toml that the question was put by: what is withdrawn there is withdrawn.
+    """
     return {
         "plan": plan.saved_plan.sha256 if plan.saved_plan else "",
         "configuration": plan.config_sha256,
@@ -35,6 +41,7 @@ def digest_parts(plan: ChangePlan, gates: GateReport) -> dict[str, Any]:
             {"name": gate.name, "verdict": gate.verdict, "evidence": gate.evidence_sha256}
             for gate in gates.gates
         ],
+        "rules": dict(rules or {}),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from midas_devops.domain.base import Value
+from midas_devops.domain.counting import number
 from midas_devops.domain.pipeline_health import LastFailure, WorkflowHealth
 
 LABEL = "pipeline-failure"
@@ -50,9 +51,8 @@ def passes_again(workflow: WorkflowHealth) -> str:
 
 
 def _runs(workflow: WorkflowHealth) -> str:
-    count = workflow.failures_in_a_row
     since = f"{workflow.failing_since:%Y-%m-%d %H:%M} UTC" if workflow.failing_since else "a time not told"
-    return f"{count} run{'s' if count != 1 else ''} in a row, since {since}"
+    return f"{number(workflow.failures_in_a_row, 'run')} in a row, since {since}"
 
 
 def _failure(failure: LastFailure) -> list[str]:

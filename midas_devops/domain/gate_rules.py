@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
+from midas_devops.domain.counting import number
 from midas_devops.domain.gates import GateResult, Verdict
 from midas_devops.domain.scan_limits import Counted, Found, ScanLimits, count_findings
 
@@ -94,7 +95,7 @@ def judge_tests(
     if verdict is Verdict.PASSED:
         ran = reading.tests - reading.skipped
         skipped = f", {reading.skipped} skipped" if reading.skipped else ""
-        reason = f"{_count(ran, 'test')} passed{skipped}"
+        reason = f"{number(ran, 'test')} passed{skipped}"
     return result_of(name, verdict, reason, reading)
 
 
@@ -123,7 +124,7 @@ def judge_scan(
         )
         reason = f"{', '.join(reading.tools)} found {most}" + (f" ({found})" if found else "")
         excused = sum(counted.excused.values())
-        reason += f"; {_count(excused, 'finding')} excused by exceptions" if excused else ""
+        reason += f"; {number(excused, 'finding')} excused by exceptions" if excused else ""
     result = result_of(name, verdict, reason, reading)
     return result.model_copy(update={"evidence": (*result.evidence, *counted.used, *counted.expired)})
 
@@ -184,8 +185,8 @@ def _doubts_about_tests(
         names = ", ".join(reading.failed_names[:3])
         yield (
             Verdict.FAILED,
-            f"{_count(reading.failures, 'failure')} and {_count(reading.errors, 'error')}"
-            f" in {_count(reading.tests, 'test')}" + (f": {names}" if names else ""),
+            f"{number(reading.failures, 'failure')} and {number(reading.errors, 'error')}"
+            f" in {number(reading.tests, 'test')}" + (f": {names}" if names else ""),
         )
     if reading.incomplete:
         yield Verdict.INCONCLUSIVE, reading.incomplete
@@ -227,8 +228,8 @@ def _doubts_about_scan(
         if left.get(level, 0) > most:
             yield Verdict.FAILED, f"{left[level]} {level}, at most {most} allowed{said}"
     for rule, most in limits.max_by_rule.items():
-        if (number := counted.by_rule.get(rule, 0)) > most:
-            yield Verdict.FAILED, f"{_count(number, 'finding')} of {rule}, at most {most} allowed{said}"
+        if (found := counted.by_rule.get(rule, 0)) > most:
+            yield Verdict.FAILED, f"{number(found, 'finding')} of {rule}, at most {most} allowed{said}"
     if reading.incomplete:
         yield Verdict.INCONCLUSIVE, reading.incomplete
     if not reading.tools:
@@ -277,10 +278,6 @@ def _left(reading: CountedFindings, counted: Counted) -> dict[str, int]:
 
 def _levels(by_level: dict[str, int]) -> str:
     return ", ".join(f"{count} {level}" for level, count in sorted(by_level.items()) if count)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def result_of(name: str, verdict: Verdict, reason: str, reading: Measured) -> GateResult:

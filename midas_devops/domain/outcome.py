@@ -102,3 +102,5 @@ class Recovery(Value):
     """None until it was carried out."""
     ask: bool = False
     """True when a person has to answer before the run can end."""
+    effects: tuple[str, ...] = ()
+    """What a rollback does, in order, as a person was asked; empty where nobody was or nobody could tell."""

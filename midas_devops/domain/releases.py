@@ -51,10 +51,12 @@ def soaked(deployments: Sequence[D], verified: D, now: datetime) -> timedelta | 
     """How long a verified deployment ran since its verification; what replaced it ended that.
 
     A verification cannot be older than its deployment: where a clock was set back, the later time counts.
+    Unless that one is still to come: then the clock was ahead when it deployed, and the verification counts.
     """
     if verified.verified_at is None:
         return None
-    since = max(verified.verified_at, verified.ended_at or verified.started_at)
+    deployed = verified.ended_at or verified.started_at
+    since = verified.verified_at if deployed > now else max(verified.verified_at, deployed)
     replaced = [
         each.started_at
         for each in deployments

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from midas_devops.interfaces.wording import Json, Tone, clock, number, plain, span
+from midas_devops.domain.counting import number
+from midas_devops.interfaces.wording import Json, Tone, clock, plain, span
 
 STATE: dict[str, tuple[Tone, str]] = {
     "passing": ("good", "✔"),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from midas_devops.domain.counting import number
+
 Json: TypeAlias = Mapping[str, Any]
 Tone: TypeAlias = Literal["good", "bad", "waiting", "quiet"]
 
@@ -110,17 +112,18 @@ def gap(lack: Json) -> str:
 
 def release_line(release: Json) -> str:
     """``v1.0.0 (1a2b…) → v1.1.0 (3c4d…): 3 commits, 5 files``."""
-    target = f"{release.get('to_version') or ''} {short(release.get('to_commit'))}".strip()
+    target = _named_commit(release.get("to_version"), release.get("to_commit"))
     if not release.get("from_commit"):
         return plain(f"{target}: the first release here")
-    start = f"{release.get('from_version') or ''} {short(release['from_commit'])}".strip()
+    start = _named_commit(release.get("from_version"), release["from_commit"])
     commits, files = release.get("commits_total", 0), release.get("files_changed", 0)
     return plain(f"{start} → {target}: {number(commits, 'commit')}, {number(files, 'file')}")
 
 
-def number(count: int, noun: str) -> str:
-    """``1 commit``, ``3 commits``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _named_commit(version: object, commit: object) -> str:
+    """``v1.0.0 (1a2b…)``; the hash once where nobody calls it otherwise."""
+    named = str(version or "")
+    return short(commit) if str(commit).startswith(named) else f"{named} {short(commit)}"
 
 
 def tracking_line(tracking: Json) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from midas_devops.context.screen import Screen
 from midas_devops.domain.base import Value
 from midas_devops.domain.evidence import Category
 from midas_devops.errors import UnreadableError
@@ -44,10 +45,13 @@ class Catalogue:
         self.entries = entries
         self.by_id = {entry.id: entry for entry in entries}
         self._compiled = [(entry.words, re.compile(entry.pattern), entry) for entry in entries]
+        self.may_match = Screen(entry.pattern for entry in entries).passes
         self.words = tuple(sorted({word for entry in entries for word in entry.words}))
 
     def matches(self, text: str) -> list[Entry]:
         """Entries whose pattern is in ``text``, the heaviest first; among equals the longer pattern."""
+        if not self.may_match(text):
+            return []
         low = text.lower()
         found = [
             entry

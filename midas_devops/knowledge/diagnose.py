@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from midas_devops.domain.counting import number
 from midas_devops.domain.evidence import Category, Diagnosis, Span
 from midas_devops.domain.outcome import Diagnostic
 from midas_devops.errors import UnreadableError
@@ -142,7 +143,7 @@ def _nothing(
         return diagnosis.model_copy(
             update={"spans": (_span(wrapper, name, redact),), "remedies": DEFAULT_REMEDIES[Category.UNKNOWN]}
         )
-    return inconclusive(f"Nothing in the log's {scan.lines} lines says that anything failed.")
+    return inconclusive(f"Nothing in the log ({number(scan.lines, 'line')}) says that anything failed.")
 
 
 def _conclude(

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from midas_devops.domain.counting import number
 from midas_devops.errors import ConfigError, MissingExtraError, ToolError
-from midas_devops.knowledge.words import concepts, words
+from midas_devops.knowledge.words import analysis, concepts, words
 
 if TYPE_CHECKING:
     from langchain_openai import OpenAIEmbeddings
@@ -40,7 +41,7 @@ class Embedder(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name and version, as ``lexical/1``."""
+        """Name and version, as ``minilm-l6-v2/1``."""
         ...
 
     @property
@@ -79,12 +80,15 @@ class LexicalEmbedder:
     Feature hashing with signs (Weinberger et al., arXiv:0902.2206), sublinear term frequency, L2 norm.
     """
 
-    identity = "lexical/1"
     weight = 0.02
     """It sees the words that BM25 sees, without their rarity, so it only settles what BM25 leaves open: ties,
     and words misspelt or cut short. Measured (benchmarks/retrieval.py): with more it does harm."""
     dimensions = 768
     _CONCEPT, _GRAM = 1.2, 0.35
+
+    @property
+    def identity(self) -> str:
+        return f"lexical/{analysis()}"
 
     def embed(self, texts: Sequence[str]) -> Floats:
         rows = np.zeros((len(texts), self.dimensions), np.float32)
@@ -178,7 +182,7 @@ class OpenAIEmbedder:
             rows = np.asarray(self._client.embed_documents([text or " " for text in texts]), np.float32)
         except OpenAIError as error:
             raise ToolError(
-                f"Embedding {len(texts)} texts with {self._model} failed: {error}",
+                f"Embedding {number(len(texts), 'text')} with {self._model} failed: {error}",
                 hint="check OPENAI_BASE_URL and OPENAI_API_KEY, or set knowledge.embedder = 'lexical'",
                 location="knowledge.embedder",
             ) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from midas_devops.domain.evidence import Category, Diagnosis
+from midas_devops.knowledge.structure.advice import DEFAULT_REMEDIES
 from midas_devops.knowledge.words import words
 from midas_devops.ports.knowledge import Hit
 
@@ -68,7 +69,8 @@ def nearest_incident(line: str, category: Category, incidents: Sequence[Hit]) ->
 def learn_from(diagnosis: Diagnosis, incidents: Sequence[Hit], redact: Redact | None = None) -> Diagnosis:
     """The diagnosis with what followed a failure like it: first among the remedies, and named as a source.
 
-    An incident names the category only where the rules know none. It never makes a failure retryable.
+    An incident names the category, and so the remedies, only where the rules know none. It never makes a
+    failure retryable.
     """
     lesson = nearest_incident(failing_line(diagnosis), diagnosis.category, incidents)
     if lesson is None or lesson.source in diagnosis.sources:
@@ -78,15 +80,17 @@ def learn_from(diagnosis: Diagnosis, incidents: Sequence[Hit], redact: Redact | 
     ended = f", and the run ended {parts['Outcome'].replace('_', ' ')}" if parts.get("Outcome") else ""
     remedy = f"{LESSON} ({lesson.source}){ended}: {_short(told)}"
     confidence = min(_MOST, diagnosis.confidence + 0.03)
-    category = diagnosis.category
+    category, remedies = diagnosis.category, diagnosis.remedies
     if category is Category.UNKNOWN and parts.get("Category") in set(Category):
         category = Category(parts["Category"])
         confidence = max(confidence, _ADOPTED)
+        if remedies == DEFAULT_REMEDIES[Category.UNKNOWN]:
+            remedies = DEFAULT_REMEDIES[category]
     return diagnosis.model_copy(
         update={
             "category": category,
             "confidence": round(confidence, 2),
-            "remedies": (redact(remedy) if redact else remedy, *diagnosis.remedies),
+            "remedies": (redact(remedy) if redact else remedy, *remedies),
             "sources": (*diagnosis.sources, lesson.source),
         }
     )

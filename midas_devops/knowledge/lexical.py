@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,13 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from midas_devops.knowledge.words import terms
+from midas_devops.knowledge.words import alternatives, analysis, terms
 
 if TYPE_CHECKING:
     from bm25s import BM25  # type: ignore[import-untyped]
 
 Mask = npt.NDArray[np.bool_]
-FORMAT = 2
+FORMAT = 3
 _POINTER = "current"
 
 
@@ -64,7 +65,7 @@ class LexicalIndex:
         try:
             current = folder / (folder / _POINTER).read_text("utf-8").strip()
             state = json.loads((current / "rows.json").read_text("utf-8"))
-            if state["format"] != FORMAT:
+            if (state["format"], state["analysis"]) != (FORMAT, analysis()):
                 return cls()
             index = cls(
                 generation=state["generation"],
@@ -89,6 +90,7 @@ class LexicalIndex:
         columns = [list(column) for column in zip(*(_values(row) for row in self.rows), strict=True)]
         state = {
             "format": FORMAT,
+            "analysis": analysis(),
             "generation": self.generation,
             "columns": columns or [[]] * len(Row.__slots__),
             "vocabulary": self._vocabulary,
@@ -159,10 +161,9 @@ class LexicalIndex:
 
     def search(self, query: str, limit: int, allowed: Mask | None = None) -> list[str]:
         """Ids, best first; equal scores by id. ``allowed`` masks rows. Nothing in common: not in the list."""
-        known = [self._vocabulary[word] for word in terms(query) if word in self._vocabulary]
-        if self._bm25 is None or not known:
+        scores = self._scores(query)
+        if scores is None:
             return []
-        scores = np.asarray(self._bm25.get_scores(known), np.float32)
         if allowed is not None:
             scores = np.where(allowed, scores, 0.0)
         limit = min(limit, int(np.count_nonzero(scores > 0)))
@@ -173,6 +174,26 @@ class LexicalIndex:
         best = np.flatnonzero(scores >= least)
         order = best[np.argsort(-scores[best], kind="stable")][:limit]
         return [self.rows[number].id for number in order.tolist()]
+
+    def _scores(self, query: str) -> npt.NDArray[np.float32] | None:
+        """Of every row: for each word of the query what BM25 gives the best of those that stand for it."""
+        wanted = Counter(
+            tuple((self._vocabulary[term], weight) for term, weight in listed if term in self._vocabulary)
+            for listed in alternatives(query)
+        )
+        del wanted[()]
+        if self._bm25 is None or not wanted:
+            return None
+        values, rows, starts = (self._bm25.scores[name] for name in ("data", "indices", "indptr"))
+        scores, best = np.zeros((2, len(self.rows)), np.float32)
+        for listed, times in wanted.items():
+            best.fill(0.0)
+            for term, weight in listed:
+                holds = slice(starts[term], starts[term + 1])
+                held = rows[holds]
+                best[held] = np.maximum(best[held], times * weight * values[holds])
+            scores += best
+        return scores
 
     @cached_property
     def place(self) -> dict[str, int]:

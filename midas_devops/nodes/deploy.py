@@ -115,8 +115,9 @@ def deploy_outcome(stage: str, release: Release, result: DeployResult) -> Outcom
 
 
 def _brief(message: str) -> str:
-    """The whole story is in the log and the diagnosis."""
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    """Its beginning says what failed, its end what was said last. The whole story is in the log."""
+    half = LONGEST_MESSAGE // 2
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:half]} … {message[-half:]}"
 
 
 def begun_deployment(step: Step, release: Release, kind: str) -> int:

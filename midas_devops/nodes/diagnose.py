@@ -13,19 +13,32 @@ from midas_devops.domain.recovery import Situation, decide_recovery
 from midas_devops.domain.runs import Operation
 from midas_devops.errors import MidasError
 from midas_devops.nodes.advice import advised_diagnosis
+from midas_devops.nodes.rollback import return_effects
 from midas_devops.nodes.step import Step
 from midas_devops.ports.knowledge import Hit
 from midas_devops.state import Json
 
 _INCIDENTS = 3
 """Past incidents that may speak about a failure."""
+_SURE_OF_THE_ENDING = 0.6
+_OF_A_RELEASE = {
+    "start_failed": Category.HEALTH_CHECK_FAILED,
+    "health_check_failed": Category.HEALTH_CHECK_FAILED,
+    "crash_loop": Category.HEALTH_CHECK_FAILED,
+    "container_config": Category.INVALID_CONFIGURATION,
+    "disk_full": Category.RESOURCE_EXHAUSTION,
+    "unschedulable": Category.RESOURCE_EXHAUSTION,
+    "port_in_use": Category.ALREADY_EXISTS,
+    "timed_out": Category.NETWORK_OR_TIMEOUT,
+}
+"""What a deployer's code says by itself. The others need a log to tell: a build fails of many things."""
 
 
 def diagnose(step: Step) -> Json:
     """The best-founded diagnosis over all evidence, and the recovery that the rules choose."""
     outcome = step.outcome or Outcome(ok=False, stage="plan", summary="failed")
     diagnosis = advised_diagnosis(step, _with_lessons(step, _by_rules(step, outcome)))
-    recovery = decide_recovery(_situation(step, outcome, diagnosis))
+    recovery = _with_effects(step, decide_recovery(_situation(step, outcome, diagnosis)))
     step.audit("recovery", rule="11", kind=recovery.kind, reason=recovery.reason)
     update: Json = {"diagnosis": diagnosis, "recovery": recovery}
     if recovery.kind is RecoveryKind.RETRY:
@@ -62,10 +75,10 @@ def _by_rules(step: Step, outcome: Outcome) -> Diagnosis:
         for log in [*outcome.logs, *_verification_evidence(step)]
     ]
     best = max(found, key=lambda d: (d.verdict == "conclusive", d.confidence), default=None)
-    health = outcome.code == "health_check_failed" or step.verification is not None
-    if health and (best is None or best.verdict != "conclusive"):
-        return _unhealthy(step, outcome, best)
-    return best or _nothing(outcome)
+    if best is not None and best.verdict == "conclusive" and best.category is not Category.UNKNOWN:
+        return best
+    category = _told_by_ending(step, outcome)
+    return _ended(step, outcome, category, best) if category else best or _nothing(outcome)
 
 
 def _with_lessons(step: Step, diagnosis: Diagnosis) -> Diagnosis:
@@ -92,18 +105,34 @@ def _verification_evidence(step: Step) -> list[ArtifactRef]:
     return [last] if last.name == "verification.log" else []
 
 
-def _unhealthy(step: Step, outcome: Outcome, weaker: Diagnosis | None) -> Diagnosis:
+def _told_by_ending(step: Step, outcome: Outcome) -> Category | None:
+    if step.verification is not None:
+        return Category.HEALTH_CHECK_FAILED
+    release = step.request.operation is Operation.DEPLOY_RELEASE
+    return _OF_A_RELEASE.get(outcome.code) if release else None
+
+
+def _ended(step: Step, outcome: Outcome, category: Category, weaker: Diagnosis | None) -> Diagnosis:
+    """The category by the way it ended; what a log did tell, a line that nobody knows, is still quoted."""
+    from midas_devops.knowledge.structure.advice import DEFAULT_REMEDIES, is_retryable
+
+    told = [
+        each for each in (weaker.remedies if weaker else ()) if each not in DEFAULT_REMEDIES[Category.UNKNOWN]
+    ]
     verification = step.verification
-    return Diagnosis(
-        category=Category.HEALTH_CHECK_FAILED,
+    named = Diagnosis(
+        category=category,
         summary=verification.summary if verification else outcome.summary,
-        confidence=0.6,
-        retryable=False,
+        confidence=_SURE_OF_THE_ENDING,
+        retryable=is_retryable(category, outcome.summary),
         spans=weaker.spans if weaker else (),
-        remedies=("Look at the service's log from its start; it does not say why it is unhealthy.",),
+        remedies=(*told, *DEFAULT_REMEDIES[category]),
         sources=weaker.sources if weaker else (),
         verdict="conclusive" if weaker and weaker.spans else "inconclusive",
     )
+    if weaker is None or weaker.verdict != "conclusive":
+        return named
+    return named.model_copy(update={"summary": weaker.summary, "causes": weaker.causes})
 
 
 def _nothing(outcome: Outcome) -> Diagnosis:
@@ -149,6 +178,19 @@ def _situation(step: Step, outcome: Outcome, diagnosis: Diagnosis) -> Situation:
     return Situation.model_validate(facts)
 
 
+def _with_effects(step: Step, recovery: Recovery) -> Recovery:
+    """What a person is asked about is the very steps of that deployer, not the word."""
+    release = step.request.operation is Operation.DEPLOY_RELEASE
+    if not (release and recovery.ask and recovery.to_commit):
+        return recovery
+    try:
+        effects = return_effects(step, recovery)
+    except MidasError as broken:
+        reason = f"{recovery.reason}. What a rollback would do could not be told: {broken.message}"
+        return recovery.model_copy(update={"reason": reason})
+    return recovery.model_copy(update={"effects": tuple(step.ports.redactor.json(list(effects)))})
+
+
 def _in_doubt(step: Step, outcome: Outcome) -> str:
     verification = step.verification
     carried_out = step.outcome is None or outcome.ok
@@ -183,6 +225,7 @@ def _escalation(step: Step, outcome: Outcome, recovery: Recovery) -> Pending:
         "outcome": outcome.model_dump(mode="json"),
         "verification": step.state.get("verification") or {},
         "to": recovery.to_commit,
+        "effects": list(recovery.effects),
         "at": now.isoformat(),
     }
     return Pending(
@@ -191,5 +234,6 @@ def _escalation(step: Step, outcome: Outcome, recovery: Recovery) -> Pending:
         question=f"{happened}. {recovery.reason}. Approve to {words}.",
         asked_at=now.isoformat(timespec="seconds"),
         expires_at=expires.isoformat(timespec="microseconds"),
+        effects=recovery.effects if "rollback" in choices.values() else (),
         choices=choices,
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from midas_devops.domain.artifacts import ArtifactRef
+from midas_devops.domain.changes import ChangePlan
 from midas_devops.domain.digest import digest_parts, moved_parts
 from midas_devops.domain.outcome import Outcome
 from midas_devops.domain.runs import InfrastructureRequest, ReleaseRequest
 from midas_devops.errors import ApprovalRefusedError, BlockedError, StorageError
-from midas_devops.nodes.gate_check import evaluate_gates
-from midas_devops.nodes.plan_release import deploy_settings_sha256
+from midas_devops.nodes.gate_check import evaluate_gates, rules_in_force
+from midas_devops.nodes.plan_release import deploy_settings_sha256, planned_effects
 from midas_devops.nodes.step import Step
 from midas_devops.ports.iac import IacEngine
 from midas_devops.ports.ledger import Effect
@@ -61,13 +62,16 @@ def once(
 def authorize(step: Step, *, engine: IacEngine | None = None, again: bool = False) -> None:
     """Everything that has to hold right before an effect. Raises ``BlockedError``.
 
-    ``again``: the effect was begun before under the same approval, and what runs may have moved by it.
+    ``again``: the effect was begun before under the same approval, and what runs may have moved by it: to
+    what it puts there, or to nothing. Anything else was put there by somebody since.
     """
     step.hold_environment()
     step.ports.leases.check(f"env:{step.request.environment}")
     approved = step.state["digest_parts"]
-    now = _parts_now(step, engine)
-    moved = [part for part in moved_parts(approved, now) if not (again and part == "running")]
+    now = _parts_now(step, engine, again=again)
+    moved = moved_parts(approved, now)
+    if again and now["running"] in ("", now["commit"]):
+        moved = [part for part in moved if part != "running"]
     if moved:
         step.audit("digest moved", rule="3", parts=moved)
         raise BlockedError(
@@ -78,10 +82,22 @@ def authorize(step: Step, *, engine: IacEngine | None = None, again: bool = Fals
     _consume(step, again=again)
 
 
-def _parts_now(step: Step, engine: IacEngine | None) -> Json:
+def superseded(step: Step) -> bool:
+    """Whether another run has put something on this environment since ours began to."""
+    there = step.ports.ledger.deployments(step.request.environment)
+    ours = [made.started_at for made in there if made.run_id == step.run_id]
+    return bool(ours) and any(
+        made.run_id != step.run_id and made.status == "succeeded" and made.started_at > min(ours)
+        for made in there
+    )
+
+
+def _parts_now(step: Step, engine: IacEngine | None, *, again: bool) -> Json:
     planned = step.plan
     request = step.request
     if planned.saved_plan is not None and not _intact(step, planned.saved_plan):
+        planned = planned.model_copy(update={"saved_plan": None})
+    if isinstance(request, ReleaseRequest) and not again and not _does_the_same(step, request, planned):
         planned = planned.model_copy(update={"saved_plan": None})
     gates = evaluate_gates(step, planned.commit)
     if isinstance(request, InfrastructureRequest) and engine is not None:
@@ -104,7 +120,22 @@ def _parts_now(step: Step, engine: IacEngine | None) -> Json:
                 "running": running.commit if running else "",
             }
         )
-    return digest_parts(planned, gates)
+    return digest_parts(planned, gates, rules_in_force(step))
+
+
+def _does_the_same(step: Step, request: ReleaseRequest, planned: ChangePlan) -> bool:
+    """Whether the deployer would still do, step by step, what was read."""
+    read = planned.release
+    if read is None:
+        return False
+    effects, _ = planned_effects(step, request, read.to_version, planned.commit)
+    now = step.ports.redactor.json(list(effects))
+    if now == list(read.effects):
+        return True
+    step.say(
+        f"what would be done is another thing by now: {'; '.join(e for e in now if e not in read.effects)}"
+    )
+    return False
 
 
 def _intact(step: Step, saved_plan: ArtifactRef) -> bool:

@@ -31,6 +31,7 @@ from midas_devops.domain.runs import (
     InfraAction,
     InfrastructureRequest,
     Operation,
+    PipelineRequest,
     ReleaseRequest,
     RunStatus,
 )
@@ -44,7 +45,7 @@ def gate_check(step: Step) -> Json:
     """Judge every gate, bind the digest, and set ``pending`` when a person has to answer."""
     planned = step.plan
     gates = evaluate_gates(step, planned.commit)
-    parts = digest_parts(planned, gates)
+    parts = digest_parts(planned, gates, rules_in_force(step))
     digest = digest_of(parts)
     bound = {"gates": gates, "digest": digest, "digest_parts": parts, "review": {}}
     step.audit("digest", rule="3", digest=digest, gates=gates.summary)
@@ -88,6 +89,17 @@ def evaluate_gates(step: Step, commit: str) -> GateReport:
     if isinstance(request, InfrastructureRequest) and environment.infrastructure:
         return GateReport(gates=tuple(_judge(step, n, commit) for n in environment.infrastructure.gates))
     return GateReport()
+
+
+def rules_in_force(step: Step) -> Json:
+    """What midas.toml says now about asking for this change, and about what may be destroyed."""
+    if isinstance(step.request, PipelineRequest):
+        return {}
+    environment = step.environment
+    rules: Json = {"production": environment.is_production, "approvals": environment.approvals_needed}
+    if isinstance(step.request, InfrastructureRequest) and (own := environment.infrastructure):
+        rules |= {"protected": sorted(own.protected), "allow_destroy": own.allow_destroy}
+    return rules
 
 
 def _judge(step: Step, name: str, commit: str) -> GateResult:

@@ -19,11 +19,18 @@ def plan_pipeline(step: Step, request: PipelineRequest) -> Json:
     changes = [f"propose {', '.join(file.path for file in new)} for {proposal.repository}"] if new else []
     if proposal.job and not proposal.job.exists:
         changes.append(f"set up the job {proposal.job.name}")
+    theirs = ", ".join(file.instead for file in proposal.files if file.instead)
+    nothing = (
+        f"{theirs} stands there already, with other content, and is left alone:"
+        " see what it lacks with 'midas-devops pipeline show'"
+        if theirs
+        else f"nothing to propose for {proposal.repository}: the pipeline stands there already"
+    )
     planned = ChangePlan(
         operation=Operation.SETUP_PIPELINE,
         environment=request.environment,
         commit=step.ports.source.head(),
-        summary=" and ".join(changes) or f"nothing to propose for {proposal.repository}",
+        summary=" and ".join(changes) or nothing,
         counts=ChangeCounts(add=len(new) + len(changes) - bool(new)),
         has_changes=bool(changes),
         saved_plan=step.ports.artifacts.put(
@@ -31,9 +38,7 @@ def plan_pipeline(step: Step, request: PipelineRequest) -> Json:
         ),
         notes=proposal.reasons,
     )
-    return step.result(
-        planned.summary if changes else "the pipeline stands there already", change_plan=planned
-    )
+    return step.result(planned.summary, change_plan=planned)
 
 
 def pipeline_host(ports: Ports) -> PipelineHost:

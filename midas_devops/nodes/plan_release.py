@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.changes import ChangePlan, ReleaseChange
+from midas_devops.domain.counting import number
 from midas_devops.domain.digest import canonical_json, sha256_hex
 from midas_devops.domain.release_files import configuration, migrations
 from midas_devops.domain.releases import verified_before, verified_there
@@ -41,7 +42,7 @@ def plan_release(step: Step, request: ReleaseRequest) -> Json:
         environment=request.environment,
         commit=target.sha,
         summary=f"{change.from_version or 'nothing'} {arrow} {change.to_version} on {request.environment}"
-        f" ({change.commits_total} {'commit' if change.commits_total == 1 else 'commits'})",
+        f" ({number(change.commits_total, 'commit')})",
         has_changes=not done,
         release=change,
         config_sha256=deploy_settings_sha256(step),
@@ -135,7 +136,7 @@ def _release_change(
     version = target.version or request.version or target.sha[:12]
     between = step.ports.source.between(start, target.sha)
     migrating, configuring = migrations(between.files), configuration(between.files)
-    effects, details = _effects(step, request, version, target)
+    effects, details = planned_effects(step, request, version, target.sha)
     return ReleaseChange(
         from_commit=start,
         from_version=(running.version or start[:12]) if running else "",
@@ -158,19 +159,17 @@ def _release_change(
     )
 
 
-def _effects(
-    step: Step, request: ReleaseRequest, version: str, target: Commit
+def planned_effects(
+    step: Step, request: ReleaseRequest, version: str, commit: str
 ) -> tuple[tuple[str, ...], ArtifactRef | None]:
-    deploy = step.environment.deploy
-    using = deploy.using if deploy else ""
-    if request.rollback:
-        back = f"roll {request.environment} back to {version} ({target.sha[:12]}) with the {using} deployer"
-        blocks = (f"block the version that is left: {request.reason}",) if request.reason else ()
-        return (back, *blocks, *_checks(step)), None
-    planned = step.ports.deployer(request.environment).plan(
-        Release(run_id=step.run_id, environment=request.environment, version=version, commit=target.sha)
+    """What the release does, in order, as its deployer says it now; and the target's own difference."""
+    deployer = step.ports.deployer(request.environment)
+    release = Release(run_id=step.run_id, environment=request.environment, version=version, commit=commit)
+    planned = deployer.plan_rollback(release) if request.rollback else deployer.plan(release)
+    blocks = (
+        (f"block the version that is left: {request.reason}",) if request.rollback and request.reason else ()
     )
-    return (*planned.effects, *_checks(step)), planned.details
+    return (*planned.effects, *blocks, *_checks(step)), planned.details
 
 
 def _checks(step: Step) -> Iterator[str]:

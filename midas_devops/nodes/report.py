@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from midas_devops.domain.outcome import RecoveryKind
-from midas_devops.domain.runs import ReleaseRequest, RunStatus
+from midas_devops.domain.runs import Operation, ReleaseRequest, RunStatus
 from midas_devops.errors import MidasError
 from midas_devops.nodes.advice import missing_advice
 from midas_devops.nodes.step import Step
@@ -79,7 +79,8 @@ def _summary(step: Step, status: RunStatus) -> str:
         return outcome.summary
     planned = step.state.get("change_plan")
     if planned:
-        return planned["summary"] if planned["has_changes"] else "nothing to do: it is in place already"
+        told = planned["has_changes"] or planned["operation"] == Operation.SETUP_PIPELINE
+        return planned["summary"] if told else "nothing to do: it is in place already"
     return str(status)
 
 

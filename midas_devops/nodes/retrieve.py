@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from midas_devops.domain.counting import number
 from midas_devops.domain.runs import InfrastructureRequest, ReleaseRequest
 from midas_devops.errors import MidasError
 from midas_devops.nodes.step import Step
@@ -23,7 +24,7 @@ def retrieve(step: Step) -> Json:
         hits = base.search(query, HITS) if base else []
     except MidasError as broken:
         return step.result(f"knowledge base unavailable: {broken.message}", retrieved=[])
-    what = f"{len(hits)} passages found" if base else "no knowledge base"
+    what = f"{number(len(hits), 'passage')} found" if base else "no knowledge base"
     return step.result(what, retrieved=[_shortened(hit) for hit in hits])
 
 

@@ -6,7 +6,7 @@ from midas_devops.domain.outcome import Outcome, Recovery, RecoveryKind
 from midas_devops.domain.recovery import NOT_THE_VERSIONS_FAULT
 from midas_devops.errors import BlockedError, ToolError
 from midas_devops.nodes.deploy import begun_deployment, deploy_outcome, finish_deployment
-from midas_devops.nodes.effects import once
+from midas_devops.nodes.effects import effect_key, once, superseded
 from midas_devops.nodes.step import Step
 from midas_devops.nodes.telling import tell_begun
 from midas_devops.ports.deployer import Deployer, Release
@@ -24,21 +24,19 @@ def rollback(step: Step) -> Json:
             hint="Deploy a version that is known to be good.",
         )
     deployer = step.ports.deployer(request.environment)
-    release = Release(
-        run_id=step.run_id,
-        environment=request.environment,
-        version=recovery.to_version or recovery.to_commit[:12],
-        commit=recovery.to_commit,
-    )
+    release = _release(step, recovery)
+    tried = step.attempts("rollbacks")
+    name = f"rollback-{tried}"
     step.hold_environment()
     _refuse_foreign(step, deployer, recovery)
+    if not _begun(step, name):
+        _refuse_more(step, recovery)
     _block_bad_version(step)
     deployment_id = begun_deployment(step, release, "rollback")
     tell_begun(step, release, deployment_id, "rollback")
-    tried = step.attempts("rollbacks")
     outcome = once(
         step,
-        f"rollback-{tried}",
+        name,
         f"roll {request.environment} back to {release.version}",
         act=lambda _: deploy_outcome("rollback", release, deployer.rollback(release, step.say)),
         reconcile=lambda _: None,
@@ -54,6 +52,26 @@ def rollback(step: Step) -> Json:
     )
 
 
+def return_effects(step: Step, recovery: Recovery) -> tuple[str, ...]:
+    """What the rollback would do now, in order. Raises ``MidasError`` when that cannot be told."""
+    deployer = step.ports.deployer(step.request.environment)
+    return deployer.plan_rollback(_release(step, recovery)).effects
+
+
+def _release(step: Step, recovery: Recovery) -> Release:
+    return Release(
+        run_id=step.run_id,
+        environment=step.request.environment,
+        version=recovery.to_version or recovery.to_commit[:12],
+        commit=recovery.to_commit,
+    )
+
+
+def _begun(step: Step, name: str) -> bool:
+    key = effect_key(step, name)
+    return any(effect.key == key for effect in step.ports.ledger.effects(step.run_id))
+
+
 def foreign_version(deployer: Deployer, ours: tuple[str, ...]) -> str:
     """What runs there, when it is none of our commits; empty when it is one, or cannot be told."""
     try:
@@ -66,8 +84,12 @@ def foreign_version(deployer: Deployer, ours: tuple[str, ...]) -> str:
 
 
 def _refuse_foreign(step: Step, deployer: Deployer, recovery: Recovery) -> None:
-    """While a person was asked, another run may have deployed: its version is not ours to take away."""
-    if not any(answer.get("kind") == "escalation" for answer in step.state.get("answers", [])):
+    """While a person was asked, or nobody was there to go on, another run may have deployed.
+
+    Its version is not ours to take away.
+    """
+    asked = any(answer.get("kind") == "escalation" for answer in step.state.get("answers", []))
+    if not asked and not superseded(step):
         return
     planned = step.plan
     foreign = foreign_version(deployer, (planned.commit, planned.running, recovery.to_commit))
@@ -79,6 +101,27 @@ def _refuse_foreign(step: Step, deployer: Deployer, recovery: Recovery) -> None:
         hint=f"Look at it, and start over: midas-devops deploy {planned.environment} --rollback",
         location=planned.environment,
     )
+
+
+def _refuse_more(step: Step, recovery: Recovery) -> None:
+    """A person decided on these effects. Fewer are fine: what was to be stopped may have ended by itself."""
+    if not recovery.effects:
+        return
+    try:
+        now = return_effects(step, recovery)
+    except ToolError:
+        return  # it fails by itself then, and says why
+    more = [effect for effect in step.ports.redactor.json(list(now)) if effect not in recovery.effects]
+    if more:
+        step.audit("effects moved", rule="3", more=more)
+        environment = step.request.environment
+        raise BlockedError(
+            f"rolling {environment} back would do another thing than what was asked:"
+            f" {'; '.join(more)}. Nothing was done",
+            hint=f"Look at it, and start over: midas-devops deploy {environment} --rollback --to"
+            f" {recovery.to_version or recovery.to_commit[:12]}",
+            location=environment,
+        )
 
 
 def _block_bad_version(step: Step) -> None:

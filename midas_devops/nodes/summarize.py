@@ -20,7 +20,11 @@ def summarize(step: Step) -> Json:
     context = _context(step, outcome, evidence)
     kept = sum(item.lines_kept for item in evidence)
     total = sum(item.lines_total for item in evidence)
-    what = f"{total:,} lines of evidence condensed to {kept:,}" if evidence else "no log to condense"
+    what = (
+        f"{total:,} {'line' if total == 1 else 'lines'} of evidence condensed to {kept:,}"
+        if evidence
+        else "no log to condense"
+    )
     return step.result(what, evidence=evidence, context=context)
 
 

@@ -46,6 +46,14 @@ def tell_waiting(step: Step, update: Json) -> None:
     pending = Pending.model_validate(record["pending"])
     lines = [_headline(step, "waits for a person"), "", pending.question, ""]
     planned = record.get("change_plan") or {}
+    steps = (planned.get("release") or {}).get("effects", [])
+    if pending.kind == "escalation":
+        lines += ["Rolling back:", ""] if pending.effects else []
+        steps = pending.effects
+    # As code: a name in a step is nobody's to be called by.
+    shown = [effect.replace("`", "'") for effect in steps]
+    lines += [f"{at}. `{effect}`" for at, effect in enumerate(shown, 1)]
+    lines += [""] if steps else []
     for warning in (planned.get("release") or {}).get("warnings", []):
         lines.append(f"- {warning}")
     for gate in (record.get("gates") or {}).get("gates", []):

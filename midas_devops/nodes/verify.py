@@ -52,11 +52,16 @@ def _verify_release(step: Step, planned: ChangePlan) -> Json:
 
 
 def _settle(step: Step, deployment: Deployment, verdict: VerificationVerdict, before: bool) -> None:
-    """Put the verdict on record. In doubt an earlier one stays; one that is confirmed keeps its time."""
-    if before and verdict is not _FAILED:
+    """Put the verdict on record. In doubt an earlier one stays; one that is confirmed keeps its time.
+
+    Unless that time is still to come: it was taken from a clock that was ahead, and is put right.
+    """
+    now = step.ports.clock()
+    ahead = deployment.verified_at is not None and deployment.verified_at > now and verdict is _PASSED
+    if before and verdict is not _FAILED and not ahead:
         return
     known = {_PASSED: True, _FAILED: False}.get(verdict)
-    step.ports.ledger.set_verified(deployment.deployment_id, known, step.ports.clock())
+    step.ports.ledger.set_verified(deployment.deployment_id, known, now)
 
 
 def _look(

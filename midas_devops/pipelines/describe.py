@@ -81,14 +81,21 @@ def is_pipeline_file(path: str) -> bool:
     return path == "Jenkinsfile" or WORKFLOW.fullmatch(path) is not None
 
 
+def _why(broken: Exception) -> str:
+    """What is wrong and on which line, without the parser's own view of its input."""
+    mark = getattr(broken, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(broken).split())[:200]
+    return f"line {mark.line + 1}: {getattr(broken, 'problem', '') or 'no valid YAML'}"
+
+
 def _workflow(path: str, text: str) -> WorkflowDescription:
     import yaml
 
     try:
         read = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as broken:
-        problem = " ".join(str(broken).split())[:200]
-        return _unreadable(path, "github-actions", problem)
+        return _unreadable(path, "github-actions", _why(broken))
     if not isinstance(read, dict) or not isinstance(read.get("jobs"), dict):
         return _unreadable(path, "github-actions", "it is no workflow: it has no jobs")
     jobs = {str(key): job for key, job in read["jobs"].items() if isinstance(job, dict)}

@@ -23,7 +23,13 @@ WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 def plan_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> PipelineProposal:
     """Detect, render, validate. Raises ``UsageError``, ``ToolError``, ``MissingExtraError``."""
     draft = draft_pipeline(repository, tree, given)
-    passed = tuple(line for file in draft.files for line in validate(draft.platform, file.path, file.text))
+    # What is not proposed is not judged either: a verdict would seem to be about the file that stands there.
+    passed = tuple(
+        line
+        for file in draft.files
+        if not file.instead
+        for line in validate(draft.platform, file.path, file.text)
+    )
     return draft.model_copy(update={"reasons": (*draft.reasons, *passed)})
 
 
@@ -41,8 +47,9 @@ def draft_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> 
         path, same = github_actions.FILE, github_actions.SAME
         text = github_actions.render_workflow(wanted, tree)
     standing = next((name for name in same if name in tree.paths()), "")
+    instead = standing if standing and tree.read(standing) != text else ""
     reasons = [
-        *_standing(tree, path, standing, text),
+        *_standing(tree, path, standing, instead),
         *_detected(found),
         *found.notes,
         *_choices(wanted, settings),
@@ -50,16 +57,16 @@ def draft_pipeline(repository: str, tree: Tree, given: Mapping[str, object]) -> 
     return PipelineProposal(
         repository=repository,
         platform=details.platform,
-        files=(PipelineFile(path=path, text=text, exists=bool(standing)),),
+        files=(PipelineFile(path=path, text=text, exists=bool(standing), instead=instead),),
         reasons=tuple(reasons),
     )
 
 
-def _standing(tree: Tree, path: str, standing: str, text: str) -> list[str]:
+def _standing(tree: Tree, path: str, standing: str, instead: str) -> list[str]:
     others = [name for name in tree.paths() if WORKFLOW.fullmatch(name) and name != standing]
     reasons = []
     if standing:
-        same = " and is exactly what would be proposed" if tree.read(standing) == text else ""
+        same = "" if instead else " and is exactly what would be proposed"
         reasons.append(f"{standing} stands there already{same}: it is left alone")
     if others and path.startswith(".github/"):
         reasons.append(f"left alone beside it: {', '.join(others)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from midas_devops.domain.artifacts import ArtifactRef
 from midas_devops.domain.base import Value
-from midas_devops.ports.iac import Progress
+
+if TYPE_CHECKING:
+    from midas_devops.ports.iac import Progress
 
 DeployErrorCode = Literal[
     "source_unavailable",
@@ -38,6 +40,11 @@ class Release(Value):
     commit: str
     """Full hash."""
 
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.version or self.commit[:12]
+
 
 class Running(Value):
     """What an environment really runs, as the deployer recorded it and the live system confirms."""
@@ -61,12 +68,18 @@ class DeployFailure(Value):
 
 
 class DeployPlan(Value):
-    """What a deploy would do, found out without doing it."""
+    """What a deploy or a rollback would do, found out without doing it."""
 
     effects: tuple[str, ...] = ()
     """The exact effects, in order."""
     details: ArtifactRef | None = None
     """What the target itself says would change (a private artifact); None when it cannot tell."""
+
+    @classmethod
+    def stays(cls, release: Release) -> Self:
+        """The plan for what serves already."""
+        what = f"leave {release.label} ({release.commit[:12]}) as it is: it serves already"
+        return cls(effects=(f"{what}, and is started anew only if it is not healthy",))
 
 
 class DeployResult(Value):
@@ -96,6 +109,10 @@ class Deployer(Protocol):
 
     def plan(self, release: Release) -> DeployPlan:
         """What :meth:`deploy` would do. Changes nothing. Raises ``ToolError`` when that cannot be told."""
+        ...
+
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """What :meth:`rollback` would do; else as :meth:`plan`."""
         ...
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:

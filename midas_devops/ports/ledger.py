@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from midas_devops.domain.approval import Approval
 from midas_devops.domain.base import Value
+
+if TYPE_CHECKING:
+    from midas_devops.domain.approval import Approval
 
 
 class Holder(Value):

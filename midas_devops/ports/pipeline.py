@@ -18,6 +18,8 @@ class PipelineFile(Value):
     text: str
     exists: bool = False
     """True when a file stands there now: it is never overwritten, whatever it holds."""
+    instead: str = ""
+    """The file that stands there, when it holds something else."""
 
 
 class ProposedJob(Value):

@@ -125,6 +125,12 @@ ANY_CASE_SHAPES: tuple[Shape, ...] = (
         r"(?i:\bbasic)\s+(?P<s>[A-Za-z0-9+/]{8,}={0,2})(?![\w+/=-])",
         _is_basic_login,
     ),
+    # As programs complain: login failed with password 'swordfish'.
+    _shape(
+        "password",
+        "password passphrase",
+        r"(?i:\b(?:password|passphrase))[ \t]+\\{0,4}(?P<q>[\"'`])(?P<s>[^\s\"'`\\]{6,200})\\{0,4}(?P=q)",
+    ),
     _shape("cookie", "cookie:", r"(?i:\b(?:set-)?cookie):\s*(?P<s>[^\s=;]+=[^\n\"']{4,})"),
 )
 

@@ -55,6 +55,10 @@ def _silent(_: str) -> None:
     return None
 
 
+def _names(release: Release) -> tuple[str, str]:
+    return release.version, release.commit[:12]
+
+
 class DeployerConformance:
     """What every deployer does."""
 
@@ -100,6 +104,24 @@ class DeployerConformance:
         assert planned == world.deployer().plan(world.second)
         assert planned.details is None or planned.details.private
         assert (world.answer(), world.instance()) == (world.first.commit, before)
+
+    def test_a_plan_to_roll_back_names_the_way_and_does_nothing(self, world: DeployerWorld) -> None:
+        for release in (world.first, world.second):
+            world.deployer().deploy(release, _silent)
+        before = world.instance()
+        planned = world.deployer().plan_rollback(world.first)
+        assert all(line and "\n" not in line for line in planned.effects)
+        assert any(named in line for line in planned.effects for named in _names(world.first))
+        assert planned == world.deployer().plan_rollback(world.first)
+        assert planned != world.deployer().plan_rollback(world.second)
+        assert planned.details is None or planned.details.private
+        assert (world.answer(), world.instance()) == (world.second.commit, before)
+
+    def test_a_plan_for_what_serves_is_to_leave_it(self, world: DeployerWorld) -> None:
+        world.deployer().deploy(world.first, _silent)
+        left = DeployPlan.stays(world.first).effects
+        assert world.deployer().plan(world.first).effects == left
+        assert world.deployer().plan_rollback(world.first).effects == left
 
     def test_the_next_release_takes_over(self, world: DeployerWorld) -> None:
         world.deployer().deploy(world.first, _silent)
@@ -197,7 +219,11 @@ class FakeDeployer:
 
     def plan(self, release: Release) -> DeployPlan:
         """One effect."""
-        return DeployPlan(effects=(f"deploy {release.version or release.commit[:12]}",))
+        return self._planned("deploy", release)
+
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """One effect."""
+        return self._planned("roll back to", to)
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """What serves already stays; an unhealthy release leaves what served before."""
@@ -229,10 +255,18 @@ class FakeDeployer:
         text = f"{self._target.running.version} serves\n".encode()
         return (self._artifacts.put(text, f"{self._environment}-service.log", private=True),)
 
+    def _planned(self, what: str, release: Release) -> DeployPlan:
+        if self._serves(release):
+            return DeployPlan.stays(release)
+        return DeployPlan(effects=(f"{what} {release.label}",))
+
+    def _serves(self, release: Release) -> bool:
+        return self._target.running is not None and self._target.running.commit == release.commit
+
     def _put(self, what: str, release: Release, progress: Progress) -> DeployResult:
         target = self._target
-        progress(f"{what} {release.version or release.commit[:12]}")
-        if target.running is not None and target.running.commit == release.commit and target.healthy:
+        progress(f"{what} {release.label}")
+        if self._serves(release) and target.healthy:
             return DeployResult(serving=target.running)
         target.effects.append((what, release.commit))
         failure = self._failure(release)

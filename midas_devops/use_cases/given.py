@@ -1,4 +1,4 @@
-"""What a person gives an infrastructure change on top of its configuration, checked before it begins."""
+"""What a person gives a run, checked before it begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from midas_devops.domain.runs import InfraAction
 from midas_devops.errors import UsageError
-from midas_devops.ports.bundle import Redacts
+from midas_devops.ports.bundle import Ports, Redacts
 from midas_devops.ports.iac import PlanInputs
 
 _VARIABLES_FILE = (".tfvars", ".tfvars.json")
@@ -40,6 +40,17 @@ def given_inputs(
             )
     named = [config] if config.endswith(_VARIABLES_FILE) else []
     return PlanInputs(variables=dict(variables), var_files=(*named, *var_files), targets=tuple(targets))
+
+
+def given_version(ports: Ports, version: str) -> None:
+    """A version of the project, by a name that a record may hold. Raises ``UsageError``."""
+    if ports.redactor.text(version) != version:
+        raise UsageError(
+            "the name of this version looks like a secret, which no record may hold",
+            hint="Give the commit instead: git rev-parse 'NAME^{commit}'",
+            location=version,
+        )
+    ports.source.resolve(version)
 
 
 def given_plan_file(plan_file: str, action: str, has_inputs: bool) -> str:

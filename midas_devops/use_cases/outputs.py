@@ -18,12 +18,9 @@ def read_outputs(ports: Ports, environment: str, config: str) -> Json:
         "outputs": dict(engine.outputs()),
         "sensitive": list(engine.sensitive_outputs()),
     }
-    # A value that is an output in the open and sensitive elsewhere stays hidden.
+    # A value that is an output in the open and sensitive elsewhere stays hidden, and so does an ``api_key``.
     ports.redactor.learn(engine.sensitive_values(), "sensitive")
-    return {
-        **report,
-        "outputs": {name: ports.redactor.text(text) for name, text in report["outputs"].items()},
-    }
+    return {**report, "outputs": ports.redactor.json(report["outputs"])}
 
 
 def make_workspace(ports: Ports, settings: Settings, environment: str, config: str, by: str) -> Json:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -92,6 +93,32 @@ class TestChromaServer(KnowledgeConformance):
         assert billing.search("rollback") == []
         orders.close()
         billing.close()
+
+
+def test_words_that_another_release_indexed_are_indexed_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Queue\n\nMessages wait here.\n")
+    (tmp_path / "b.md").write_text("# Bucket\n\nFiles rest here.\n")
+
+    def opened() -> ChromaKnowledge:
+        return ChromaKnowledge(tmp_path, LEXICAL, redact=hide_secret)
+
+    first = opened()
+    first.add(["a.md", "b.md"])
+    first.close()
+    (path,) = (tmp_path / LEXICAL.path / "lexical").glob("*/rows.json")
+    state = json.loads(path.read_text())
+    # The other release counted other terms: what is "queue" here was "bucket" there.
+    swapped = {"queue": "bucket", "bucket": "queue"}
+    state["vocabulary"] = {swapped.get(word, word): number for word, number in state["vocabulary"].items()}
+    path.write_text(json.dumps(state))
+    as_is = opened()
+    assert as_is.search("bucket", 1)[0].source == "a.md"
+    as_is.close()
+
+    path.write_text(json.dumps(state | {"analysis": "of another release"}))
+    later = opened()
+    assert later.search("bucket", 1)[0].source == "b.md"
+    later.close()
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,7 @@ class Place:
             "within": timedelta(seconds=60),
         }
         source = changes.pop("source", None)
+        version_of = changes.pop("version_of", lambda _: "")
         return CommandDeployer(
             "production",
             CommandDeploy(using="command", **(given | changes)),
@@ -95,6 +97,7 @@ class Place:
             environ=self.environ,
             url=f"http://127.0.0.1:{self.port}",
             source=source,
+            version_of=version_of,
             redact=lambda text: text.replace("tok-4711", "[redacted]"),
         )
 
@@ -159,6 +162,19 @@ def test_the_placeholders_are_filled_and_never_split(place: Place) -> None:
     assert place.deployer().deploy(release, _silent).failure is None
     url = f"http://127.0.0.1:{place.port}"
     assert place.calls() == [f"deploy {'a' * 40} v1 with spaces; rm -rf / production {url}"]
+
+
+def test_its_plan_is_the_very_command_line_of_the_rollback(place: Place) -> None:
+    rollback = ("./back", "{to_commit}", "{to_version}", "from", "{commit}", "{version}", "tok-4711")
+    place.deployer().deploy(place.second, _silent)
+    named = {place.second.commit: "v2 rc"}
+    deployer = place.deployer(rollback=rollback, version_of=lambda commit: named.get(commit, ""))
+    to, away = place.first.commit, place.second.commit
+    assert deployer.plan_rollback(place.first).effects == (
+        f"run ./back {to} v1 from {away} 'v2 rc' [redacted]",
+    )
+    argv = shlex.join([sys.executable, "tool.py", "deploy", to, "v1", "production", deployer.url()])
+    assert place.deployer().plan_rollback(place.first).effects == (f"run {argv}",)
 
 
 def test_rollback_names_where_it_comes_from_and_where_it_goes(place: Place) -> None:

@@ -15,7 +15,7 @@ from midas_devops.adapters.artifacts import open_artifacts
 from midas_devops.adapters.command import CommandDeployer
 from midas_devops.config import CommandDeploy, load_settings
 from midas_devops.errors import ConfigError
-from midas_devops.ports.deployer import Release
+from midas_devops.ports.deployer import DeployPlan, Release
 
 TOOL = """
 import json, pathlib, sys
@@ -217,6 +217,57 @@ def test_the_steps_are_in_the_plan_in_order(world: World) -> None:
     assert "100 %" in effects[2]
     assert "none" in effects[3]
     assert world.calls == []
+
+
+def test_a_rollback_without_a_command_of_its_own_is_planned_as_one_switch(world: World) -> None:
+    (world.root / "traffic.json").write_text(json.dumps({"stable": SECOND.commit, "before": FIRST.commit}))
+    effects = world.deployer().plan_rollback(FIRST).effects
+    assert effects[0] == f"run {sys.executable} tool.py deploy {FIRST.commit}; what serves now goes on"
+    assert effects[1].startswith("give v1 100 % of the traffic; check it by ")
+    assert effects[2:] == ("give it none again when a check fails",)
+    assert world.calls == []
+
+
+def test_a_script_among_the_words_is_one_line_of_the_plan(world: World) -> None:
+    (effect,) = world.deployer(rollback=["sh", "-c", "one\ntwo"]).plan_rollback(SECOND).effects
+    assert effect == r"run sh -c 'one\ntwo'"
+
+
+def test_the_plan_takes_down_first_what_a_killed_call_left(world: World) -> None:
+    world.killed(SECOND, "50 % of the traffic")
+    down = f"take v2 out of the traffic: run {sys.executable} tool.py switch {SECOND.commit} 0"
+    left = DeployPlan.stays(FIRST).effects
+    assert world.deployer().plan_rollback(FIRST).effects == (down, *left)
+    third = world.deployer().plan(THIRD).effects
+    assert third[0] == down
+    assert "tool.py deploy" in third[1]
+
+
+def test_the_plan_goes_on_at_the_step_of_a_killed_call(world: World) -> None:
+    world.killed(SECOND, "50 % of the traffic")
+    effects = world.deployer().plan(SECOND).effects
+    assert [line.split(" %")[0] for line in effects] == ["give v2 50", "give v2 100", effects[-1]]
+    # A rollback has one step alone, however far it had come.
+    assert world.deployer().plan_rollback(SECOND).effects[0].startswith("give v2 100 %")
+
+
+def test_a_rollback_to_what_was_on_its_way_gives_it_everything(world: World) -> None:
+    world.killed(SECOND, "50 % of the traffic")
+    assert world.deployer().rollback(SECOND, _silent).failure is None
+    assert world.stable == SECOND.commit
+
+
+def test_an_analysis_that_speaks_on_stdout_alone_is_quoted_all_the_same(world: World) -> None:
+    script = "print('error rate 9 %\\nof tok-4711'); raise SystemExit(3)"
+    result = world.deployer(analysis=[sys.executable, "-c", script]).deploy(SECOND, _silent)
+    assert result.failure is not None
+    assert "ended with status 3: error rate 9 % of [redacted]" in result.failure.message
+
+
+def test_an_analysis_that_says_nothing_is_said_to(world: World) -> None:
+    result = world.deployer(analysis=["false"]).deploy(SECOND, _silent)
+    assert result.failure is not None
+    assert "false ended with status 1: it said nothing" in result.failure.message
 
 
 # the configuration

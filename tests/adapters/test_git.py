@@ -335,6 +335,14 @@ def test_many_commits_and_files_are_counted_and_the_lists_bounded(
     assert between.commits[0].endswith("Change 59")
 
 
+def test_a_commit_without_files_is_one_of_the_commits_in_between(root: Path) -> None:
+    start = GitSource(root).head()
+    git(root, "commit", "-q", "--allow-empty", "-m", "Build again")
+    between = GitSource(root).between(start, GitSource(root).head())
+    assert [line.split(" ", 1)[1] for line in between.commits] == ["Build again"]
+    assert (between.commits_total, between.files) == (1, ())
+
+
 def test_between_diverged_branches_is_not_older(root: Path) -> None:
     git(root, "checkout", "-q", "-b", "side", "v1.0.0")
     (root / "side.txt").write_text("side")

@@ -143,7 +143,7 @@ def test_of_claim_and_count_the_worse_is_taken(
         ),
         (
             f'<testsuites><testsuite>{CASES}</testsuite><testsuite name="x" tests="1"/></testsuites>',
-            "suite 'x' claims 1 tests and lists 0",
+            "suite 'x' claims 1 test and lists 0",
         ),
         (f'<testsuite name="pytest-unit" tests="3">{CASES}</testsuite>', "claims 3 tests and lists 2"),
     ],

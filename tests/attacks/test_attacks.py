@@ -253,3 +253,15 @@ resource "terraform_data" "leaks" {
     assert leaks == []
     for path in (cloud / ".midas" / "artifacts" / "private").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize("command", [["plan"], ["apply"], ["drift"], ["outputs"]])
+def test_a_state_file_that_is_garbage_is_named_and_left_as_it_is(cloud: Path, command: list[str]) -> None:
+    assert run(cloud, "infra", "apply", "infra")[0] == 0
+    state = cloud / "infra" / "terraform.tfstate"
+    state.write_bytes(b"\xff garbage")
+    code, out, err = run(cloud, "infra", *command, "infra", "--json")
+    assert code == 1, out + err
+    assert "mistake in midas-devops" not in out + err
+    assert "state" in out
+    assert state.read_bytes() == b"\xff garbage"

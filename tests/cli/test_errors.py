@@ -306,15 +306,18 @@ sys.meta_path.insert(0, Finder())
 sys.argv[1:] = ["--version"]
 main()
 """
+# Only where there was an agent is there anything that Python takes down.
+WITH_AN_AGENT = "import midas_devops.agent\nmain()\n"
 INTERRUPTED_AT_THE_END = INTERRUPTED_WHILE_LOADING.replace(
     "signal.raise_signal(signal.SIGINT)", "import atexit; atexit.register(signal.raise_signal, signal.SIGINT)"
-)
+).replace("main()\n", WITH_AN_AGENT)
 INTERRUPTED_AFTER_THE_END = """
 import atexit, signal, sys
 from midas_devops.__main__ import main
 
 atexit.register(signal.raise_signal, signal.SIGINT)
 sys.argv[1:] = ["--version"]
+import midas_devops.agent
 main()
 """
 INTERRUPTED_IN_A_LIBRARY = """

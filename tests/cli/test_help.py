@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 
@@ -79,6 +81,20 @@ def test_every_command_has_an_example_and_speaks_json(cli, words):
     assert f"  {' '.join([PROGRAM, *words])}" in page or words == ("env", "url")
     for option in ("--json", "--project", "--quiet", "--no-input"):
         assert option in page
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_example_is_a_line_that_the_command_takes(cli, words):
+    page = cli(*words, "--help").out
+    calls = re.findall(rf"{PROGRAM} {' '.join(words)}([^|<>)\n]*)", page[page.index("Example") :])
+    command = typer.main.get_command(app)
+    for word in words:
+        command = command.get_command(typer.Context(command), word)
+
+    assert calls
+    for call in calls:
+        with command.make_context(words[-1], shlex.split(call)) as context:
+            assert context.args == []
 
 
 @pytest.mark.parametrize("words", [(), ("infra",), ("runs",)], ids=" ".join)

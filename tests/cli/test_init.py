@@ -139,3 +139,35 @@ def test_json_says_what_was_found_and_what_comes_next(cli, tmp_path):
     assert told["service"]["start"] == ["python", "app.py"]
     assert any("doctor" in step for step in told["next"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "midas.toml"]
+
+
+def test_a_folder_of_a_repository_that_is_named_is_a_project_of_its_own(cli, tmp_path):
+    (tmp_path / ".git").mkdir()
+    api = tmp_path / "services" / "api"
+    api.mkdir(parents=True)
+
+    result = cli("init", "--project", str(api), "--json")
+
+    assert result.json["path"] == str(api / "midas.toml")
+    assert not (tmp_path / "midas.toml").exists()
+    assert not [step for step in result.json["next"] if "git init" in step]
+
+
+def test_a_folder_of_a_repository_that_is_not_named_is_told_how_to_be_one(cli, tmp_path, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "api").mkdir()
+    monkeypatch.chdir(tmp_path / "api")
+
+    result = cli("init", "--json")
+
+    assert result.json["path"] == str(tmp_path / "midas.toml")
+    assert [step for step in result.json["next"] if "init --project ." in step]
+
+
+def test_a_folder_that_takes_no_file_is_an_error_with_a_fix(cli, tmp_path):
+    (tmp_path / ".midas.toml.new").mkdir()
+
+    result = cli("init", "--project", str(tmp_path), "--json")
+
+    assert (result.code, result.json["error"]["code"]) == (1, "storage")
+    assert "writable" in result.json["error"]["hint"]

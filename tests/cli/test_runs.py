@@ -199,6 +199,17 @@ def test_at_a_terminal_the_answer_can_be_left_for_later(waiting, project):
     assert not re.search(r"\x1b\[(?:3\d|9\d|38;)[\d;]*m", screen)
 
 
+@pytest.mark.parametrize(
+    "answers", [[("Approve this digest?", "\x04")], [("digest?", "reject"), ("Your name", "\x04")]]
+)
+def test_at_a_terminal_ctrl_d_leaves_the_run_waiting(waiting, project, answers):
+    code, screen = at_a_terminal(["deploy", "production", "v1"], answers)
+
+    assert code == 3
+    assert "runs approve" in screen
+    assert "mistake in midas-devops" not in screen
+
+
 def test_with_no_input_nobody_is_asked_even_at_a_terminal(waiting, project):
     code, screen = at_a_terminal(["--no-input", "deploy", "production", "v1"], [])
 
@@ -226,3 +237,11 @@ def test_the_entry_point_carries_the_exit_code(project, capsys):
         "production",
         "staging",
     ]
+
+
+def test_a_list_says_what_was_done_and_knows_its_environments(cli, project):
+    assert cli("deploy", "staging", "v1", "--quiet").code == 0
+    assert "release v1 → staging" in " ".join(cli("runs", "list").out.split())
+    unknown = cli("runs", "list", "--env", "stagin", "--json")
+    assert (unknown.code, unknown.json["error"]["hint"]) == (2, "Did you mean 'staging'?")
+    assert cli("runs", "list", "--env", "production").out == "no runs yet for production\n"

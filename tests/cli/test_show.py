@@ -72,6 +72,28 @@ def test_an_interrupted_run_names_its_effects_and_how_to_go_on(capsys):
     assert "midas-devops runs resume run-20261122-181957-3f9a1c" in said
 
 
+def test_who_is_asked_reads_every_step(capsys):
+    effects = [f"do {n}" for n in range(1, 16)]
+    asked = {
+        **ROLLED_BACK,
+        "pending": {"question": "Go on?", "digest": "ab", "effects": ["undo 1", "undo 2"]},
+    }
+    release = {**asked["plan"]["release"], "effects": effects}
+    summary({**asked, "plan": {**asked["plan"], "release": release}})
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "15. do 15" in lines
+    assert lines[lines.index("rollback 1. undo 1") + 1] == "2. undo 2"
+
+
+def test_a_version_that_is_a_hash_is_said_once():
+    release = {
+        **ROLLED_BACK["plan"]["release"],
+        "from_version": ROLLED_BACK["plan"]["release"]["from_commit"][:7],
+    }
+    assert wording.release_line(release).startswith("(a1b2c3d4e5) → v1.1.0 (ffeeddccbb):")
+
+
 def test_an_inconclusive_diagnosis_is_said_plainly(capsys):
     diagnosis = {"verdict": "inconclusive", "category": "unknown", "summary": "no log was left"}
     summary({**ROLLED_BACK, "diagnosis": diagnosis})

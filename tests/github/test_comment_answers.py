@@ -67,6 +67,7 @@ def test_the_question_says_how_it_is_answered(ask: Ask, github: GitHub) -> None:
     run = ask()
     (question,) = github.texts()
     assert f"/approve {digest(run)}" in question
+    assert "1. `deploy v1`\n2. `verify from outside: the commit that runs, and its health`" in question
     assert "`write`" in question
 
 

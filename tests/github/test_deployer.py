@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -140,6 +141,18 @@ def dispatched(world: World) -> int:
 def test_a_run_that_github_lists_late_is_waited_for(world: World) -> None:
     world.github.hidden_for = 3
     world.github.faults = [Fault("/dispatches", 204, "", after=True, times=1)]
+    assert world.deployer().deploy(world.first, str).failure is None
+    assert dispatched(world) == 1
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=400), -timedelta(days=400)])
+def test_a_wall_clock_that_jumps_does_not_move_the_wait_for_a_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    world.github.hidden_for = 3
+    world.github.faults = [Fault("/dispatches", 204, "", after=True, times=1)]
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + jump.total_seconds() * (dispatched(world) > 0))
     assert world.deployer().deploy(world.first, str).failure is None
     assert dispatched(world) == 1
 
@@ -367,6 +380,17 @@ def test_the_plan_names_the_dispatch_and_a_missing_workflow_is_seen_before(world
     world.github.workflows[0]["state"] = "disabled_manually"
     with pytest.raises(ToolError, match="disabled manually"):
         world.deployer().plan(world.first)
+
+
+def test_a_rollbacks_plan_names_the_workflow_and_the_inputs_of_the_earlier_commit(world: World) -> None:
+    for release in (world.first, world.second):
+        world.deployer().deploy(release, str)
+    effects = world.deployer().plan_rollback(world.first).effects
+    assert effects == (
+        f"start deploy.yml at main with commit={world.first.commit}, environment=production",
+        "wait up to 0.5 min for its run to end well",
+    )
+    assert dispatched(world) == 2
 
 
 def test_inputs_must_carry_the_marker_and_known_placeholders(world: World) -> None:

@@ -198,3 +198,46 @@ resource "terraform_data" "slow" {
     run.approve(pending["digest"], by="ana", reason="looked: it was not there")
     assert run.status == "succeeded", run.to_json()["timeline"]
     assert made.read_text().split() == ["made", "made"]
+
+
+@pytest.mark.parametrize("moment", ["after:begin", "before:deploy", "before:complete", "after:complete"])
+def test_a_deployment_that_was_killed_takes_nothing_away_that_came_after_it(
+    service: Path, open_agent: Open, moment: str
+) -> None:
+    assert open_agent(service).deploy_release("web", "v1").status == "succeeded"
+    for version in ("2", "3"):
+        write(service, {"VERSION": version})
+        commit(service, f"version {version}", f"v{version}")
+    die_at(service, moment, "deploy_release", "web", "v2")
+    run = cut_off(service, open_agent)
+    assert open_agent(service).deploy_release("web", "v3").status == "succeeded"
+    agent = open_agent(service)
+    run = agent.run(run.id)
+    run.resume()
+    assert run.status not in ("succeeded", "running", "interrupted"), run.to_json()["timeline"]
+    now = agent.environments()[0]
+    assert (now["version"], now["verified"]) == ("v3", True)
+    assert len(services(service)) == 1
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["before:block_version", pytest.param("before:rollback", marks=pytest.mark.slow), "after:rollback"],
+)
+def test_a_rollback_that_was_killed_takes_nothing_away_that_came_after_it(
+    service: Path, open_agent: Open, moment: str
+) -> None:
+    assert open_agent(service).deploy_release("web", "v1").status == "succeeded"
+    for version, text in (("v2", "sick-2"), ("v3", "3")):
+        write(service, {"VERSION": text})
+        commit(service, version, version)
+    die_at(service, moment, "deploy_release", "web", "v2")
+    run = cut_off(service, open_agent)
+    assert open_agent(service).deploy_release("web", "v3").status == "succeeded"
+    agent = open_agent(service)
+    run = agent.run(run.id)
+    run.resume()
+    assert (run.status, run.exit_code) == ("blocked", 4), run.to_json()["timeline"]
+    assert "v3 runs on web" in run.to_json()["reason"]
+    now = agent.environments()[0]
+    assert (now["version"], now["verified"]) == ("v3", True)

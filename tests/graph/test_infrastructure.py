@@ -106,6 +106,20 @@ def test_an_allowed_destroy_still_needs_the_environments_name(production: Path, 
     assert (run.status, resources(production)) == ("succeeded", set())
 
 
+def test_a_permission_to_destroy_that_was_withdrawn_holds_no_more(production: Path, open_agent: Open) -> None:
+    toml = production / "midas.toml"
+    before = toml.read_text()
+    toml.write_text(before + "\nallow_destroy = true\n")
+    run = open_agent(production).manage_infrastructure("destroy", "infra", requested_by="ben")
+    assert run.pending is not None
+    digest = run.pending["digest"]
+    toml.write_text(before)
+    run = open_agent(production).run(run.id)
+    run.approve(digest, by="ana", reason="shut down", confirm="cloud")
+    assert (run.status, run.exit_code, resources(production)) == ("blocked", 4, BOTH)
+    assert "rules changed" in run.to_json()["reason"]
+
+
 def test_what_no_environment_names_is_production(cloud: Path, open_agent: Open) -> None:
     write(cloud, {"other/main.tf": TERRAFORM})
     run = open_agent(cloud).manage_infrastructure("apply", "other", requested_by="ben")

@@ -76,6 +76,13 @@ def plan_touched(root: Path) -> None:
             saved.write_bytes(saved.read_bytes() + b"x")
 
 
+def in_toml(root: Path, old: str, new: str) -> None:
+    toml = root / "midas.toml"
+    text = toml.read_text()
+    assert old in text
+    toml.write_text(text.replace(old, new))
+
+
 def workspace_changed(root: Path) -> None:
     (root / "infra" / "terraform.tfstate.d" / "blue").mkdir(parents=True)
     toml = root / "midas.toml"
@@ -101,6 +108,11 @@ MOVED: dict[str, tuple[str, Callable[[Path], object]]] = {
     ),
     "a gate report that is gone": ("gates", lambda root: (root / "junit.xml").unlink()),
     "another workspace": ("workspace", workspace_changed),
+    "more approvals in midas.toml": ("rules", lambda root: in_toml(root, "approvals = 1", "approvals = 2")),
+    "an address that midas.toml protects": (
+        "rules",
+        lambda root: in_toml(root, 'config = "infra"', 'config = "infra"\nprotected = ["*.zone"]'),
+    ),
     "a variable in midas.toml": (
         "configuration",
         lambda root: (root / "midas.toml").write_text(

@@ -10,7 +10,7 @@ import pytest
 
 from midas_devops.errors import ApprovalRefusedError, UsageError
 from tests.graph.conftest import Open
-from tests.projects import commit, git, write
+from tests.projects import commit, git, project, write
 
 
 def answer(url: str) -> str:
@@ -228,3 +228,33 @@ def test_what_an_approver_says_is_redacted_before_it_rests(
     assert run.status == "succeeded"
     for path in (guarded_service / ".midas").glob("midas.db*"):
         assert b"s3cret-s3cret-s3cret" not in path.read_bytes()
+
+
+HASHES_ONLY = """
+[environments.live]
+kind = "staging"
+verify = { command = ["true"] }
+
+[environments.live.deploy]
+using = "command"
+deploy = ["git", "tag", "-f", "runs", "{commit}"]
+status = ["python3", "status.py"]
+"""
+STATUS = """
+import subprocess
+argv = ["git", "rev-parse", "--short", "-q", "--verify", "runs"]
+print(subprocess.run(argv, capture_output=True, text=True).stdout.strip())
+"""
+
+
+def test_what_runs_is_named_as_the_ledger_knows_it(tmp_path: Path, open_agent: Open) -> None:
+    files = {"status.py": STATUS, "midas.toml": HASHES_ONLY, ".gitignore": ".midas/\n"}
+    root = project(tmp_path / "live", files)
+    agent = open_agent(root)
+    assert agent.deploy_release("live", "v1").status == "succeeded"
+    commit(root, "nothing but a build", "v2")
+    run = agent.deploy_release("live", "v2")
+    release = run.to_json()["plan"]["release"]
+    assert (release["from_version"], release["to_version"]) == ("v1", "v2")
+    assert (release["commits_total"], release["files_changed"]) == (1, 0)
+    assert run.to_json()["plan"]["summary"] == "v1 → v2 on live (1 commit)"

@@ -8,12 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from midas_devops import Run
+from midas_devops.config import load_settings
 from midas_devops.errors import ApprovalRefusedError, UsageError
 from tests.graph.conftest import Open
 from tests.graph.controlled import Controlled, approved, runs_now
 from tests.graph.test_crashes import DRIVER, cut_off, die_at, services
+from tests.projects import git
 
 MOMENTS = [
     "before:begin",
@@ -255,3 +259,102 @@ def test_the_command_line_has_it_too(two: Controlled) -> None:
 def test_words_that_do_not_fit_together_are_a_usage_error(web: Controlled, words: tuple[str, ...]) -> None:
     code, said = midas(web.root, *words)
     assert (code, "error" in said) == (2, True)
+
+
+# what a person reads, and what is done
+
+
+def steps(run: Run) -> list[str]:
+    effects: list[str] = run.to_json()["plan"]["release"]["effects"]
+    return effects
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, no_services_left: None, open_agent: Open) -> Controlled:
+    """v1, then v2, both verified; production asks one person."""
+    web = Controlled(tmp_path / "web", kind="production", approvals=1)
+    web.version("v2")
+    agent = open_agent(web.root)
+    for version in ("v1", "v2"):
+        assert approved(agent.deploy_release("web", version, requested_by="ben")).status == "succeeded"
+    return web
+
+
+def test_its_plan_names_the_steps_of_that_deployer_in_order(guarded: Controlled, open_agent: Open) -> None:
+    run = open_agent(guarded.root).roll_back("web", reason="orders are lost", requested_by="ben")
+    port = load_settings(guarded.root / "midas.toml").environment("web").deploy.port
+    first = git(guarded.root, "rev-parse", "v1")[:12]
+    assert steps(run) == [
+        f"take v1 from its kept folder ({first})",
+        "start v1 as a candidate on a spare port and check its health",
+        f"stop v2, which serves port {port}",
+        f"start v1 on port {port} and check its health",
+        "start v2 again if that is not healthy",
+        "block the version that is left: orders are lost",
+        "verify from outside: the commit that runs, and its health",
+    ]
+
+
+def test_other_steps_than_the_approved_ones_are_not_taken(guarded: Controlled, open_agent: Open) -> None:
+    agent = open_agent(guarded.root)
+    run = agent.roll_back("web", requested_by="ben")
+    digest = (run.pending or {})["digest"]
+    releases = guarded.root / ".midas" / "local" / "web" / "releases"
+    # The kept folder of v1 goes: what was read says that it is taken, now it would be exported anew.
+    releases.joinpath(git(guarded.root, "rev-parse", "v1") + ".done").unlink()
+    assert approved(run).status == "blocked"
+    assert "plan changed since" in run.to_json()["reason"]
+    assert runs_now(agent) == "v2"
+    fresh = agent.roll_back("web", requested_by="ben")
+    assert (fresh.pending or {})["digest"] != digest
+    assert steps(fresh)[0].startswith("export v1 (")
+    assert (approved(fresh).status, runs_now(agent)) == ("succeeded", "v1")
+
+
+DECIDED_BY_A_PERSON = '\n[environments.web.verify]\ncommand = ["python3", "check.py"]\n'
+
+
+@pytest.fixture
+def doubtful(two: Controlled) -> Controlled:
+    """v3 is on its way; from now on the verifying command cannot tell."""
+    two.version("v3")
+    two.configure(DECIDED_BY_A_PERSON)
+    (two.root / "check.py").write_text("import sys; sys.exit(77)\n")
+    return two
+
+
+def test_a_person_who_is_asked_in_a_run_reads_the_steps_too(doubtful: Controlled, open_agent: Open) -> None:
+    agent = open_agent(doubtful.root)
+    run = agent.deploy_release("web", "v3")
+    pending = run.pending
+    assert pending is not None
+    assert pending["effects"][0].startswith("take v2 from its kept folder")
+    assert any(line.startswith("stop v3, which serves port") for line in pending["effects"])
+    assert run.to_json()["recovery"]["effects"] == pending["effects"]
+    (doubtful.root / "check.py").write_text("")
+    run.reject(by="ana", reason="orders are lost")
+    assert (run.status, runs_now(agent)) == ("rolled_back", "v2"), run.to_json()["timeline"]
+
+
+def test_a_run_takes_no_other_steps_than_those_that_were_asked_about(
+    doubtful: Controlled, open_agent: Open
+) -> None:
+    agent = open_agent(doubtful.root)
+    run = agent.deploy_release("web", "v3")
+    releases = doubtful.root / ".midas" / "local" / "web" / "releases"
+    releases.joinpath(git(doubtful.root, "rev-parse", "v2") + ".done").unlink()
+    run.reject(by="ana", reason="orders are lost")
+    assert (run.status, runs_now(agent)) == ("blocked", "v3")
+    reason = run.to_json()["reason"]
+    assert "export v2" in reason
+    assert agent.ports.ledger.blocked_versions("web") == []
+
+
+def test_what_ended_by_itself_need_not_be_stopped(doubtful: Controlled, open_agent: Open) -> None:
+    agent = open_agent(doubtful.root)
+    run = agent.deploy_release("web", "v3")
+    for pid in services(doubtful.root):
+        psutil.Process(pid).kill()
+    (doubtful.root / "check.py").write_text("")
+    run.reject(by="ana", reason="it died")
+    assert (run.status, runs_now(agent)) == ("rolled_back", "v2"), run.to_json()["timeline"]

@@ -102,6 +102,14 @@ def test_a_waiting_run_shows_what_is_asked_and_the_command_that_answers():
     assert f"midas-devops runs approve run-20261122-181957-3f9a1c --digest {'9f2c' * 16}" in text
 
 
+def test_a_question_that_may_lead_to_a_rollback_shows_its_steps():
+    asked = {**WAITING["pending"], "effects": ["stop v2, which serves port 80", "start v1 on port 80"]}
+    text = Page(render_report({**WAITING, "pending": asked})).text
+
+    assert "Rolling back does, in order" in text
+    assert text.index("stop v2, which serves port 80") < text.index("start v1 on port 80")
+
+
 def test_a_rejection_is_told_as_one():
     answer = {**ROLLED_BACK["approvals"][0], "decision": "reject", "reason": "not today"}
     text = Page(render_report({**ROLLED_BACK, "approvals": [answer]})).text

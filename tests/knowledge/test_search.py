@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import bm25s
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from midas_devops.knowledge.lexical import LexicalIndex, Row
 from midas_devops.knowledge.search import distinct, fuse
 from midas_devops.knowledge.sources import gather, read_source, redact_lines
-from midas_devops.knowledge.words import concepts, stem, terms, words
+from midas_devops.knowledge.synonyms import GROUPS
+from midas_devops.knowledge.words import alternatives, concepts, phrase_stems, stem, terms, words
 from midas_devops.ports.knowledge import Hit
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True)
@@ -112,6 +115,28 @@ class TestWords:
     def test_synonyms_share_a_concept(self, one: str, other: str) -> None:
         assert set(concepts(words(one))) & set(concepts(words(other)))
 
+    @pytest.mark.parametrize("word", ["locked", "expired", "stage"])
+    def test_a_word_gets_one_mark_of_a_group_that_lists_several_of_its_forms(self, word: str) -> None:
+        assert set(Counter(concepts(words(word))).values()) == {1}
+
+    def test_every_phrase_of_the_groups_can_be_met(self) -> None:
+        for number, group in enumerate(GROUPS):
+            for phrase in group.split(","):
+                assert phrase_stems(phrase), phrase
+                assert f"={number}" in concepts(words(phrase)), phrase
+
+    def test_a_synonym_stands_for_a_word_at_a_discount(self) -> None:
+        ((word, *others),) = alternatives("undo")
+        assert word == ("undo", 1.0)
+        assert others
+        assert {weight for _, weight in others} == {0.75}
+
+    def test_the_words_of_a_phrase_share_what_it_counts_for(self) -> None:
+        crash, loop = (dict(listed) for listed in alternatives("crash loop"))
+        shared = crash.keys() & loop.keys()
+        assert shared == set(concepts(["crash", "loop"])) - set(concepts(["crash"]))
+        assert {crash[mark] for mark in shared} == {loop[mark] for mark in shared} == {0.375}
+
     @given(st.text())
     def test_any_text_has_words_without_an_error(self, text: str) -> None:
         assert all(isinstance(term, str) and term for term in terms(text))
@@ -124,6 +149,19 @@ class TestLexicalIndex:
     def test_the_rarer_word_decides(self) -> None:
         index = index_of({"a": "queue queue topic", "b": "queue zeppelin", "c": "queue bucket"})
         assert index.search("queue zeppelin", 2)[0] == "b"
+
+    def test_the_word_itself_comes_before_its_synonym(self) -> None:
+        index = index_of({"a": "undo it", "b": "rollback it", "c": "a queue"})
+        assert index.search("rollback", 3) == ["b", "a"]
+        assert index.search("undo", 3) == ["a", "b"]
+
+    def test_a_synonym_does_not_add_to_the_word(self) -> None:
+        """Else a word of five groups would weigh six times what a word of none does."""
+        marks = list(concepts(["run"]))
+        assert len(marks) > 2
+        as_long = "zeppelin" + " x" * len(marks)
+        index = index_of({"b": "run", "a": as_long, "c": "queue", "d": "bucket"})
+        assert index.search("run zeppelin", 2) == ["a", "b"], "level, so by id"
 
     def test_nothing_in_common_is_not_found(self) -> None:
         assert index_of({"a": "queue"}).search("zeppelin", 5) == []
@@ -151,7 +189,7 @@ class TestLexicalIndex:
         named = {f"{number:02}": text for number, text in enumerate(texts)}
         counted = [terms(text) for text in named.values()]
         index = index_of(named)
-        known = [term for term in terms(query) if any(term in document for document in counted)]
+        known = [word for word in words(query) if any(word in document for document in counted)]
         if not known:
             assert index.search(query, 9) == []
             return
@@ -170,6 +208,16 @@ class TestLexicalIndex:
         assert (loaded.generation, loaded.rows) == (index.generation, index.rows)
         assert loaded.search("orders", 5) == ["a"]
         assert loaded.updated("h", loaded.rows, {}).search("orders", 5) == ["a"]
+
+    def test_words_of_another_analysis_are_not_loaded(self, tmp_path: Path) -> None:
+        index_of({"a": "queue of orders"}).save(tmp_path)
+        (path,) = tmp_path.glob("*/rows.json")
+        state = json.loads(path.read_text())
+        path.write_text(json.dumps(state | {"analysis": "0.of another release"}))
+        assert LexicalIndex.load(tmp_path).rows == []
+        del state["analysis"]
+        path.write_text(json.dumps(state))
+        assert LexicalIndex.load(tmp_path).rows == []
 
     def test_saving_again_leaves_one_copy(self, tmp_path: Path) -> None:
         for text in ("queue", "bucket"):

@@ -142,7 +142,9 @@ def test_a_pipeline_that_stands_there_is_left_alone(
     proposal = plan(host, repository)
 
     assert [file.exists for file in proposal.files] == [True]
+    assert [file.instead for file in proposal.files] == [name]
     assert f"{name} stands there already: it is left alone" in proposal.reasons
+    assert not [reason for reason in proposal.reasons if "passes" in reason]
     result = host.propose(proposal, run_id="run-1")
     assert (result.changed, result.branch) == (False, "")
     assert git(repository, "branch", "--list", BRANCH) == ""

@@ -48,6 +48,20 @@ def test_setup_is_a_run_that_proposes_once(capsys: pytest.CaptureFixture[str], r
     assert git(root, "rev-parse", BRANCH) == tip
 
 
+def test_setup_beside_another_pipeline_claims_nothing_about_it(
+    capsys: pytest.CaptureFixture[str], root: Path
+) -> None:
+    write(root, {CI: "on: push\njobs:\n  a:\n    steps: [\n"})
+    commit(root, "their broken pipeline")
+
+    code, run = command(capsys, root, "pipeline", "setup", str(root), "--platform", "github-actions")
+    assert (code, run["status"]) == (0, "succeeded")
+    said = run["report"]["summary"]
+    assert said.startswith(f"{CI} stands there already, with other content, and is left alone")
+    assert "pipeline show" in said
+    assert not [note for note in run["plan"]["notes"] if "passes" in note]
+
+
 @needs_validators
 def test_details_come_from_a_file(capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path) -> None:
     details = tmp_path / "details.json"

@@ -92,6 +92,8 @@ def test_only_the_secret_part_is_hidden(text: str, redacted: str) -> None:
         ("DB_PASSWORD='sword fish'", "DB_PASSWORD='[redacted:value]'"),
         ('  password             = "hunter2hunter2"', '  password             = "[redacted:value]"'),
         ("password: hunter42", "password: [redacted:value]"),
+        ("login failed with password 'sword fish' x", "login failed with password 'sword fish' x"),
+        ("login failed with password 'swordfish1'", "login failed with password '[redacted:password]'"),
         ('{"clientSecret":"abcd1234","a":1}', '{"clientSecret":"[redacted:value]","a":1}'),
         (r"{\"api_key\": \"abcd\"}", r"{\"api_key\": \"[redacted:value]\"}"),
         ("--from-literal=token=abcdef12", "--from-literal=token=[redacted:value]"),

@@ -25,7 +25,7 @@ from midas_devops.ports.iac import Progress
 if TYPE_CHECKING:
     from midas_devops.adapters.kubernetes.deployer import KubernetesDeployer
 
-_STEP = "midas-devops/canary-step"
+STEP = "midas-devops/canary-step"
 """Annotation of a canary's Deployment: how far it is."""
 _EVERYTHING = 100
 
@@ -90,7 +90,7 @@ class Change:
         return ("--type=strategic", f"--field-manager={FIELD_MANAGER}", f"--patch={patch}")
 
     def _guarded(self, release: Release, change: Callable[[], None]) -> DeployResult:
-        label = _label(release)
+        label = release.label
         try:
             with self._interrupts.allowed():
                 self._deployer.commands.wait_for_other(self._interrupts, self._progress)
@@ -168,12 +168,12 @@ class Change:
         if not revision:
             message = f"{why.message}; and no revision of the Deployment carries {to.commit[:12]} any more"
             raise StepFailedError("nothing_to_return_to", message)
-        self._progress(f"{why.message}; going back by the revision that carries {_label(to)}")
+        self._progress(f"{why.message}; going back by the revision that carries {to.label}")
         self._return_to(revision, to)
 
     def _return_to(self, revision: str, to: Release) -> None:
         name = self._cluster.live_name()
-        self._progress(f"undo Deployment/{name} to revision {revision}, which is {_label(to)}")
+        self._progress(f"undo Deployment/{name} to revision {revision}, which is {to.label}")
         self._kubectl.change("rollout", "undo", f"deployment/{name}", f"--to-revision={revision}")
         self._waiting.until_complete(name)
         self._confirm()
@@ -196,12 +196,12 @@ class Change:
         target = self.other_slot(live)
         name = f"{self._settings.deployment}-{target}"
         objects = self.objects(release, live)
-        if not (proven and self._runs(self._cluster.workload(name), release)):
+        if not (proven and runs(self._cluster.workload(name), release)):
             self._progress(f"apply {_named(objects)}")
             self._kubectl.apply(objects)
         workload = self._waiting.until_complete(name)
-        if not self._runs(workload, release):
-            raise StepFailedError("start_failed", f"Deployment/{name} does not run {_label(release)}")
+        if not runs(workload, release):
+            raise StepFailedError("start_failed", f"Deployment/{name} does not run {release.label}")
         if not proven:
             self._analyse(release, 0)
         self._point_at(objects, target)
@@ -225,19 +225,19 @@ class Change:
         there = self._cluster.workload(name)
         if there is not None and REPLICAS not in there.annotations:
             raise StepFailedError("conflict", f"Deployment/{name} is there already, and not by us")
-        if there is not None and _meant(there) != release.commit:
+        if there is not None and meant(there) != release.commit:
             self._take_down()
             there = None
         if there is None and self._serves(self._settings.deployment, release):
             return
-        if there is not None and self._runs(self._cluster.workload(self._settings.deployment), release):
-            self._progress(f"{_label(release)} has everything already")
+        if there is not None and runs(self._cluster.workload(self._settings.deployment), release):
+            self._progress(f"{release.label} has everything already")
             self._take_down()
             self._confirm()
             return
-        begin = int(there.annotations.get(_STEP, 0)) if there else 0
+        begin = int(there.annotations.get(STEP, 0)) if there else 0
         if there is not None:
-            self._progress(f"{_label(release)} goes on at step {begin + 1}, where it was cut off")
+            self._progress(f"{release.label} goes on at step {begin + 1}, where it was cut off")
         total = int(there.annotations[REPLICAS]) if there else self._stable_replicas()
         canary.climb(
             self._settings.canary,
@@ -264,9 +264,9 @@ class Change:
             return
         share = max(1, math.ceil(total * weight / _EVERYTHING))
         beside = in_slot(self._manifests.deployment(objects), CANARY, share)
-        notes = {_STEP: str(self._step), REPLICAS: str(total)}
+        notes = {STEP: str(self._step), REPLICAS: str(total)}
         beside["metadata"]["annotations"] = {**(beside["metadata"].get("annotations") or {}), **notes}
-        self._progress(f"run {share} of {total} pods as {_label(release)}")
+        self._progress(f"run {share} of {total} pods as {release.label}")
         self._kubectl.apply([beside])
         self._waiting.until_complete(beside["metadata"]["name"])
         self._scale_stable(max(1, total - share))
@@ -290,7 +290,7 @@ class Change:
         try:
             ask(argv, cwd=self._deployer.root, env=self._deployer.environ, within=self._settings.within)
         except ToolError as error:
-            message = f"at {weight} %: {_label(release)} is not good enough: {error.message}"
+            message = f"at {weight} %: {release.label} is not good enough: {error.message}"
             raise StepFailedError("health_check_failed", message) from error
 
     def _confirm(self, where: str = "") -> None:
@@ -334,24 +334,23 @@ class Change:
 
     def _serves(self, name: str, release: Release) -> bool:
         workload = self._cluster.workload(name)
-        if not self._runs(workload, release) or workload is None or workload.trouble() is not None:
+        if not runs(workload, release) or workload is None or workload.trouble() is not None:
             return False
-        self._progress(f"{_label(release)} runs already")
+        self._progress(f"{release.label} runs already")
         return True
 
-    def _runs(self, workload: Workload | None, release: Release) -> bool:
-        serving = workload.serving if workload is not None and workload.complete else None
-        return serving is not None and release_of(serving)[0] == release.commit
+
+def runs(workload: Workload | None, release: Release) -> bool:
+    """Whether its newest revision has taken over, and is that release."""
+    serving = workload.serving if workload is not None and workload.complete else None
+    return serving is not None and release_of(serving)[0] == release.commit
 
 
-def _meant(workload: Workload) -> str:
+def meant(workload: Workload) -> str:
+    """The commit that it is to run."""
     template = workload.deployment["spec"]["template"]
     return release_of({"spec": {"template": template}})[0]
 
 
 def _named(objects: list[Json]) -> str:
     return ", ".join(f"{each['kind']}/{each['metadata']['name']}" for each in objects)
-
-
-def _label(release: Release) -> str:
-    return release.version or release.commit[:12]

@@ -11,6 +11,7 @@ from midas_devops.adapters.kubernetes.change import Change
 from midas_devops.adapters.kubernetes.cluster import Cluster
 from midas_devops.adapters.kubernetes.kubectl import Kubectl
 from midas_devops.adapters.kubernetes.manifests import PLACEHOLDERS, Manifests
+from midas_devops.adapters.kubernetes.planning import Planning
 from midas_devops.adapters.kubernetes.waiting import Waiting
 from midas_devops.adapters.kubernetes.workload import Workload, release_of
 from midas_devops.adapters.local import logs, templates
@@ -73,14 +74,11 @@ class KubernetesDeployer:
 
         Raises ``ToolError`` where it would refuse the change: invalid, forbidden, owned by somebody else.
         """
-        from midas_devops.adapters.kubernetes.planning import Planning
+        return self._planned(*Planning(self).of(release))
 
-        effects, details = Planning(self).of(release)
-        kept = None
-        if details is not None:
-            name = f"{self.environment}-diff.txt"
-            kept = self._artifacts.put(details.encode(), name, private=True)
-        return DeployPlan(effects=tuple(self.redact(line) for line in effects), details=kept)
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """As :meth:`plan`: the slot that still runs it, its manifests, or the revision that carries it."""
+        return self._planned(*Planning(self).back_to(to))
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Apply it and wait until it has taken over, in steps where there are some. Raises ``ToolError``."""
@@ -137,6 +135,13 @@ class KubernetesDeployer:
     def logs(self) -> tuple[ArtifactRef, ...]:
         """Output of the pods that serve."""
         return self.cluster.output(self.cluster.live_name())
+
+    def _planned(self, effects: list[str], details: str | None) -> DeployPlan:
+        kept = None
+        if details is not None:
+            name = f"{self.environment}-diff.txt"
+            kept = self._artifacts.put(details.encode(), name, private=True)
+        return DeployPlan(effects=tuple(self.redact(line) for line in effects), details=kept)
 
     def _readiness(self, progress: Progress) -> HealthReading:
         within = self.settings.health.within.total_seconds()

@@ -9,7 +9,7 @@ from pathlib import Path
 from midas_devops.adapters.health import wait_until_healthy
 from midas_devops.adapters.local import logs, templates
 from midas_devops.adapters.local.interrupts import Interrupts
-from midas_devops.adapters.local.record import Record
+from midas_devops.adapters.local.record import Record, State
 from midas_devops.adapters.local.releases import Releases
 from midas_devops.adapters.local.rollout import Rollout
 from midas_devops.adapters.local.services import Services
@@ -78,13 +78,28 @@ class LocalDeployer:
 
     def plan(self, release: Release) -> DeployPlan:
         """The steps of a rollout in words."""
-        running = self.status()
-        effects = [f"export {release.commit[:12]}"]
-        if self._target.settings.build:
-            effects.append(f"build it with {self._target.settings.build[0]}")
-        effects.append(f"start {release.version} as a candidate and check its health")
-        stop = f", stop {running.version or running.commit[:12]}" if running else ""
-        return DeployPlan(effects=(*effects, f"switch {release.environment} to it{stop}"))
+        target, settings, label = self._target, self._target.settings, release.label
+        state = self._state()
+        serving = target.serving(state)
+        settled = serving is not None and serving.port == settings.port and not state.switching
+        if serving is not None and serving.commit == release.commit and settled:
+            return DeployPlan.stays(release)
+        if target.releases.kept(release.commit):
+            effects = [f"take {label} from its kept folder ({release.commit[:12]})"]
+        else:
+            effects = [f"export {label} ({release.commit[:12]})"]
+            effects += [f"build it with {settings.build[0]}"] if settings.build else []
+        effects.append(f"start {label} as a candidate on a spare port and check its health")
+        begin = f"start {label} on port {settings.port} and check its health"
+        if serving is None:
+            return DeployPlan(effects=(*effects, begin))
+        old = serving.version or serving.commit[:12]
+        stop = f"stop {old}, which serves port {serving.port}"
+        return DeployPlan(effects=(*effects, stop, begin, f"start {old} again if that is not healthy"))
+
+    def plan_rollback(self, to: Release) -> DeployPlan:
+        """As :meth:`plan`: the way back is the same."""
+        return self.plan(to)
 
     def deploy(self, release: Release, progress: Progress) -> DeployResult:
         """Candidate on a spare port, then the environment's port. Nothing for what serves and is healthy.
@@ -96,7 +111,7 @@ class LocalDeployer:
                 with self._target.record.locked(interrupts, progress):
                     return Rollout(self._target, progress, interrupts).to(release)
             except KeyboardInterrupt:
-                message = f"the deployment of {release.version or release.commit[:12]} was cancelled"
+                message = f"the deployment of {release.label} was cancelled"
                 failure = DeployFailure(code="cancelled", message=f"{message} before it began")
                 return DeployResult(failure=failure, serving=self.status())
 
@@ -111,10 +126,7 @@ class LocalDeployer:
 
     def status(self) -> Running | None:
         """What is on record, if its process lives and is itself the one that listens on the port."""
-        try:
-            return self._target.running(self._target.serving(self._target.record.load()))
-        except StorageError as error:
-            raise ToolError(error.message, hint=error.hint, location=error.location) from error
+        return self._target.running(self._target.serving(self._state()))
 
     def health(self, progress: Progress) -> HealthReading:
         """The environment's own address: ``health.url``, or ``health.path`` below :meth:`url`."""
@@ -136,3 +148,9 @@ class LocalDeployer:
         serving = self._target.serving(self._target.record.load())
         ref = self._target.keep_log(serving) if serving is not None else None
         return (ref,) if ref is not None else ()
+
+    def _state(self) -> State:
+        try:
+            return self._target.record.load()
+        except StorageError as error:
+            raise ToolError(error.message, hint=error.hint, location=error.location) from error

@@ -79,7 +79,7 @@ class Journal:
 
     def said(self, log: Path) -> str:
         """The end of a log as the end of a sentence."""
-        lines = self._target.redact(logs.last_lines(log))
+        lines = logs.last_lines(log, self._target.redact)
         return f". It said last: {lines}" if lines else ". It said nothing"
 
 

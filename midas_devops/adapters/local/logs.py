@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from midas_devops.domain.artifacts import ArtifactRef
@@ -52,14 +53,21 @@ def keep(log: Path, name: str, artifacts: Artifacts) -> ArtifactRef | None:
     return artifacts.put(head + separator + gap.encode() + tail, name, private=True)
 
 
-def last_lines(log: Path) -> str:
-    """The last few lines in one, printable, for a message; empty when there are none."""
+def last_lines(log: Path, redact: Callable[[str], str]) -> str:
+    """The last few lines in one, printable, for a message; empty when there are none.
+
+    Redacted before anything is cut: half of a secret would not be known as one.
+    """
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _HINT_BYTES))
+            start = max(0, os.fstat(file.fileno()).st_size - _HINT_BYTES)
+            file.seek(start)
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    if start:
+        text = text.partition("\n")[2] or text
+    text = redact(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()][-_HINT_LINES:]
     printable = "".join(c if c.isprintable() else " " for c in " | ".join(lines))
     return printable[-_HINT_CHARACTERS:]

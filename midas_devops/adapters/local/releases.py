@@ -32,14 +32,20 @@ class Releases:
     def path(self, name: str) -> Path:
         return self._root / name
 
-    def ready(self, commit: str) -> str:
+    def kept(self, commit: str) -> str:
         """Name of an intact folder of this commit, built as configured now; empty when there is none."""
         for marker in sorted(self._root.glob(f"{commit}*{_DONE}")):
             name = marker.name.removesuffix(_DONE)
             if self.path(name).is_dir() and self._built_so(marker):
-                os.utime(marker)
                 return name
         return ""
+
+    def ready(self, commit: str) -> str:
+        """As :meth:`kept`, and it counts as deployed last."""
+        name = self.kept(commit)
+        if name:
+            os.utime(self._marker(name))
+        return name
 
     def make(
         self,

@@ -15,6 +15,7 @@ from midas_devops.adapters.local.journal import Journal, StepFailedError, wait_f
 from midas_devops.adapters.local.launching import Launching, PortLostError
 from midas_devops.adapters.local.record import Service, is_full
 from midas_devops.adapters.local.target import Target
+from midas_devops.domain.counting import number
 from midas_devops.errors import MidasError, StorageError, ToolError
 from midas_devops.ports.deployer import DeployFailure, DeployResult, Release
 from midas_devops.ports.iac import Progress
@@ -97,7 +98,7 @@ class Rollout:
         serving = self._journal.state.serving
         keep = serving.mark if serving is not None and services.lives(serving) else ""
         if stopped := services.stop_strays(keep, self._target.stop_within):
-            self._journal.tell(f"stopped {stopped} processes that an interrupted call had left")
+            self._journal.tell(f"stopped {number(stopped, 'process')} that an interrupted call had left")
         if self._journal.state.launching is not None:
             self._journal.save(launching=None)
 
@@ -233,7 +234,7 @@ class Rollout:
             self._journal.tell(f"old releases were not all deleted: {error}")
             return
         if gone:
-            self._journal.tell(f"deleted {len(gone)} old releases")
+            self._journal.tell(f"deleted {number(len(gone), 'old release')}")
 
     def _result(self, failure: DeployFailure | None) -> DeployResult:
         self._journal.raise_receivers_error()

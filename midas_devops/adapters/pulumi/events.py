@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from midas_devops.adapters.pulumi.deployment import is_managed_type
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.domain.outcome import Diagnostic
 
 _MOST_DIAGNOSTICS = 50
@@ -165,7 +166,7 @@ class EventLog:
         self.diagnostics.append(
             Diagnostic(
                 summary=summary or "the engine reported an error without a text",
-                detail=detail.strip()[:_MOST_DETAIL],
+                detail=excerpt(detail.strip(), _MOST_DETAIL),
                 address=address_of(found.urn) if _is_resource(found.urn) else "",
                 file=file,
                 line=line,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from midas_devops.adapters.sql import queries, rows
 from midas_devops.adapters.sql.address import Address, newer_schema, parse_address, storage_failure
 from midas_devops.adapters.sql.rows import NO_HASH, Row
-from midas_devops.domain.approval import Approval
 from midas_devops.errors import StorageError
 from midas_devops.ports.ledger import (
     AuditEntry,
@@ -29,6 +28,8 @@ from midas_devops.safety.processes import is_dead
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from midas_devops.domain.approval import Approval
 
 LAPSE = timedelta(seconds=30)
 """Without a beat for so long, a lease is free."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from midas_devops.domain.approval import Approval
 from midas_devops.ports.ledger import (
     AuditEntry,
     BlockedVersion,
@@ -20,6 +18,9 @@ from midas_devops.ports.ledger import (
     Message,
     RunRow,
 )
+
+if TYPE_CHECKING:
+    from midas_devops.domain.approval import Approval
 
 Row = Mapping[str, Any]
 
@@ -46,6 +47,8 @@ def storable(text: str) -> str:
 
 def audit_hash(row: Row) -> str:
     """SHA-256 over an entry as it is stored and the hash before it."""
+    import hashlib
+
     content = [row[column] for column in ("sequence", "at", "run_id", "actor", "event", "rule", "data")]
     return hashlib.sha256(json_text([*content, row["previous_hash"]]).encode()).hexdigest()
 
@@ -76,6 +79,8 @@ def effect_of(row: Row) -> Effect:
 
 
 def approval_of(row: Row) -> Approval:
+    from midas_devops.domain.approval import Approval
+
     return Approval(
         run_id=row["run_id"],
         digest=row["digest"],

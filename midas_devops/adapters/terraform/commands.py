@@ -15,6 +15,7 @@ from midas_devops.adapters.terraform.program import Program
 from midas_devops.adapters.terraform.stream import EngineDiagnostic, EngineStream
 from midas_devops.adapters.terraform.workspace import Place
 from midas_devops.domain.artifacts import ArtifactRef
+from midas_devops.domain.outcome import Diagnostic
 from midas_devops.ports.artifacts import Artifacts
 from midas_devops.ports.iac import IacErrorCode, IacFailure, Progress
 
@@ -166,8 +167,7 @@ def failure_of(answer: Answer, attempted: str, otherwise: IacErrorCode) -> IacFa
         seen = f"the state is locked by {holder}" if holder else "the state lock cannot be taken"
     elif errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        where = f" [{errors[0].address}]" if errors[0].address else ""
-        seen = errors[0].summary.split("\n")[0] + where + more
+        seen = errors[0].summary.split("\n")[0] + _where(errors[0]) + more
     else:
         said = f": {answer.stream.last_line}" if answer.stream.last_line else ""
         seen = f"it ended with exit code {answer.ended.returncode}{said}"
@@ -178,6 +178,11 @@ def failure_of(answer: Answer, attempted: str, otherwise: IacErrorCode) -> IacFa
         lock_holder=answer.stream.lock_holder,
         log=answer.log,
     )
+
+
+def _where(error: Diagnostic) -> str:
+    place = f" ({error.file}:{error.line})" if error.file and not error.file.startswith("<") else ""
+    return f"{place} [{error.address}]" if error.address else place
 
 
 def _code(answer: Answer, otherwise: IacErrorCode) -> IacErrorCode:

@@ -10,11 +10,13 @@ import msgspec
 
 from midas_devops.adapters.terraform.configuration import Configuration, text_files
 from midas_devops.domain.plan_document import as_utf8
+from midas_devops.safety.secret_names import holds_secret
 
 _VARIABLE = re.compile(r'^[ \t]*variable[ \t]+"?([\w-]+)"?[ \t]*\{', re.MULTILINE)
 _BRACE = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|//[^\n]*|[{}]')
 _MARK = re.compile(r"\bsensitive\s*=\s*true\b")
 _STRING = r'"((?:[^"\\\n]|\\.)*)"'
+_ASSIGNED = re.compile(rf'(?<![\w.-])"?([\w-]+)"?[ \t]*[=:][ \t]*{_STRING}')
 _NONE = (b"false", b"{}", b"[]", b"null")
 
 
@@ -69,9 +71,18 @@ class _State(msgspec.Struct):
 
 
 def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -> Iterator[str]:
-    """Values of variables that the root module declares sensitive: environment, variables files, defaults."""
+    """Values of the root module's sensitive variables: environment, variables files, defaults; and literals.
+
+    Sensitive is what is declared so, and what bears a secret's name: nobody marks the ``PGPASSWORD`` of a
+    provisioner, and its command may write it anywhere.
+    """
     texts = _texts(configuration)
-    for name, body in (pair for text in texts for pair in _sensitive_variables(text)):
+    for text in texts:
+        assigned_texts = _ASSIGNED.findall(text)
+        yield from (value for name, value in assigned_texts if holds_secret(name) and "${" not in value)
+    for name, body in (pair for text in texts for pair in _variables(text)):
+        if not (_MARK.search(body) or holds_secret(name)):
+            continue
         yield environ.get(f"TF_VAR_{name}", "")
         if default := re.search(rf"\bdefault\s*=\s*{_STRING}", body):
             yield default.group(1)
@@ -82,7 +93,9 @@ def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -
 
 def variables_declared(configuration: Configuration) -> frozenset[str]:
     """Names of the variables that the root module declares sensitive."""
-    return frozenset(name for text in _texts(configuration) for name, _ in _sensitive_variables(text))
+    return frozenset(
+        name for text in _texts(configuration) for name, body in _variables(text) if _MARK.search(body)
+    )
 
 
 def _texts(configuration: Configuration) -> list[str]:
@@ -90,27 +103,36 @@ def _texts(configuration: Configuration) -> list[str]:
 
 
 def in_plan(plan_json: bytes) -> Iterator[str]:
-    """Values that ``show -json`` of a plan marks as sensitive."""
+    """Values that ``show -json`` of a plan marks as sensitive; variables and outputs of a secret's name."""
     plan = msgspec.json.decode(as_utf8(plan_json), type=_Plan)
     module = plan.configuration.root_module if plan.configuration else None
     declared = (module.variables if module else None) or {}
     for name, variable in (plan.variables or {}).items():
-        if name in declared and declared[name].sensitive:
+        if holds_secret(name) or (name in declared and declared[name].sensitive):
             yield from leaves(variable.value)
     resources = [*(plan.resource_changes or ()), *(plan.resource_drift or ())]
     changes = [item.change for item in resources if item.change is not None]
     for change in [*changes, *(plan.output_changes or {}).values()]:
         yield from _marked_raw(change.before, change.before_sensitive)
         yield from _marked_raw(change.after, change.after_sensitive)
+    for name, output in (plan.output_changes or {}).items():
+        if holds_secret(name):
+            yield from leaves([msgspec.json.decode(output.before), msgspec.json.decode(output.after)])
 
 
 def in_state(state: bytes) -> Iterator[str]:
-    """Sensitive outputs and attributes of a version 4 state file."""
+    """Sensitive outputs and attributes of a version 4 state file, and outputs of a secret's name.
+
+    None of a state that cannot be read.
+    """
     if not state.strip():
         return
-    read = msgspec.json.decode(state, type=_State)
-    for output in (read.outputs or {}).values():
-        if output.sensitive:
+    try:
+        read = msgspec.json.decode(state, type=_State)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return  # whoever needs such a state says what is wrong with it
+    for name, output in (read.outputs or {}).items():
+        if output.sensitive or holds_secret(name):
             yield from leaves(output.value)
     for instance in (instance for item in read.resources or () for instance in item.instances or ()):
         if not instance.sensitive_attributes:
@@ -134,11 +156,10 @@ def leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _sensitive_variables(text: str) -> Iterator[tuple[str, str]]:
+def _variables(text: str) -> Iterator[tuple[str, str]]:
+    """Name and body of each variable's declaration."""
     for match in _VARIABLE.finditer(text):
-        body = _block(text, match.end())
-        if _MARK.search(body):
-            yield match.group(1), body
+        yield match.group(1), _block(text, match.end())
 
 
 def _block(text: str, start: int) -> str:

@@ -14,11 +14,18 @@ from typing import Any
 import msgspec
 
 from midas_devops.adapters.terraform.state import as_text
+from midas_devops.domain.excerpt import excerpt
 from midas_devops.domain.outcome import Diagnostic
 
 _MOST_DIAGNOSTICS = 50
 _MOST_DETAIL = 4000
 _NOT_CHANGING = frozenset({"noop", "read", "move"})
+_WRAPPED = 55
+"""Characters from which on the first line of a summary may have been wrapped."""
+_ANNOUNCES = re.compile(r"(?:Terraform|OpenTofu) encountered problems during initiali")
+_PLACE = re.compile(r"on (?P<file>.+) line (?P<line>\d+)(?:, in .+)?:")
+_ADDRESS = re.compile(r"with (?P<address>[\w.-]+\.[\w.-]+(?:\[.+\])?[\w.\[\]\"-]*),")
+_SOURCE = re.compile(r"\d+: ")
 _NEEDS_INIT = re.compile(
     r"\b(?:terraform|tofu) init\b|initiali[sz]ation required|Module not installed|plugins are not installed"
 )
@@ -98,6 +105,8 @@ class EngineStream:
         self.last_line = ""
         self._in_plain = False
         """Whether plain text belongs to the last diagnostic."""
+        self._in_summary = False
+        """Whether it may still be the summary, wrapped."""
 
     def read(self, line: str) -> tuple[str, str]:
         """One line → the same as text for the log, and a line for a person who watches (mostly empty)."""
@@ -177,24 +186,46 @@ class EngineStream:
         self.last_line = text or self.last_line
         if text.startswith(("Error: ", "Warning: ")):
             severity, _, summary = text.partition(": ")
-            self.diagnose(EngineDiagnostic(severity=severity.lower(), summary=summary))
-            self._in_plain = True
-        elif self._in_plain and text and len(self.diagnostics[-1].detail) < _MOST_DETAIL:
-            last = self.diagnostics[-1]
-            detail = f"{last.detail}\n{text}".lstrip("\n")
-            self.diagnostics[-1] = last.model_copy(update={"detail": detail})
+            before = len(self.diagnostics)
+            # What only announces the errors below it is none of them.
+            if not _ANNOUNCES.match(summary):
+                self.diagnose(EngineDiagnostic(severity=severity.lower(), summary=summary))
+            self._in_plain = len(self.diagnostics) > before
+            self._in_summary = True
+        elif self._in_plain and text:
+            self.diagnostics[-1] = self._continued(self.diagnostics[-1], text)
+        else:
+            self._in_summary = False
+
+    def _continued(self, last: Diagnostic, text: str) -> Diagnostic:
+        """A diagnostic for people with its next line: where it is, the source there, what it means."""
+        in_summary, self._in_summary = self._in_summary, False
+        if in_summary and len(last.summary) > _WRAPPED:
+            self._in_summary = True
+            return last.model_copy(update={"summary": f"{last.summary} {text}"})
+        if not last.detail and not last.line and (place := _PLACE.fullmatch(text)):
+            return last.model_copy(update={"file": self._named(place["file"]), "line": int(place["line"])})
+        if not last.detail and not last.address and (found := _ADDRESS.fullmatch(text)):
+            return last.model_copy(update={"address": found["address"]})
+        if (last.line and not last.detail and _SOURCE.match(text)) or len(last.detail) >= _MOST_DETAIL:
+            return last
+        detail = f"{last.detail}\n{text}".lstrip("\n")
+        return last.model_copy(update={"detail": detail})
+
+    def _named(self, file: str) -> str:
+        """A file by its path in the project; what is no file (``<value for var.size>``) as it is."""
+        return file if file.startswith("<") else posixpath.normpath(posixpath.join(self._folder, file))
 
     def diagnose(self, found: EngineDiagnostic) -> str:
         """Keep a diagnostic; the same as text."""
         place = found.range
-        named = posixpath.normpath(posixpath.join(self._folder, place.filename)) if place else ""
         if len(self.diagnostics) < _MOST_DIAGNOSTICS:
             self.diagnostics.append(
                 Diagnostic(
                     summary=found.summary,
-                    detail=found.detail[:_MOST_DETAIL],
+                    detail=excerpt(found.detail, _MOST_DETAIL),
                     address=found.address,
-                    file=named,
+                    file=self._named(place.filename) if place else "",
                     line=place.start.line if place else 0,
                     severity="warning" if found.severity == "warning" else "error",
                 )

@@ -37,11 +37,18 @@ class Answer:
 
 def ask(run: dict[str, Any]) -> Answer | None:
     """Show what waits and read an answer; None to leave it waiting."""
+    summary(run, steps=False)
+    try:
+        return _answer(run["pending"])
+    except EOFError:  # Ctrl-D: the person is gone, and the question stays
+        note("")
+        return None
+
+
+def _answer(pending: dict[str, Any]) -> Answer | None:
     from rich.prompt import Prompt
 
-    pending: dict[str, Any] = run["pending"]
     screen = console(sys.stderr)
-    summary(run, steps=False)
     choice = Prompt.ask(
         "\nApprove this digest?",
         choices=["approve", "reject", "later"],

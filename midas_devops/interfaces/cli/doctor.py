@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import print_json, show, write
 from midas_devops.interfaces.cli.session import Session, examples, shared
-from midas_devops.interfaces.wording import number, plain
+from midas_devops.interfaces.wording import plain
 
 if TYPE_CHECKING:
     from midas_devops.interfaces.cli.checkup import Check

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import print_json, show, write
 from midas_devops.interfaces.cli.progress import live_progress
 from midas_devops.interfaces.cli.session import Session, examples, shared
-from midas_devops.interfaces.wording import number, plain
+from midas_devops.interfaces.wording import plain
 
 EPILOG = examples(
     "midas-devops infra drift infra/staging",

@@ -13,9 +13,8 @@ from midas_devops.errors import UsageError
 from midas_devops.interfaces.cli.output import note, print_json, show, write
 from midas_devops.interfaces.cli.records import open_records
 from midas_devops.interfaces.cli.session import Session, examples, shared
+from midas_devops.interfaces.cli.table import NOTHING, Cell, show_list
 from midas_devops.interfaces.wording import ago, plain
-
-_NONE = "-"
 
 
 @shared
@@ -34,26 +33,27 @@ def list_environments(session: Session) -> None:
 
 
 def _show(environments: list[dict[str, Any]]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     now = datetime.now(UTC)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for column in ("environment", "kind", "runs", "verified", "since", "url"):
-        table.add_column(column, no_wrap=True)
+    rows: list[list[Cell]] = []
     for environment in environments:
         verified = environment.get("verified")
         commit = environment.get("commit") or ""
         version = environment.get("version") or commit[:10]
-        table.add_row(
-            Text(plain(environment["name"]), style="bold"),
-            plain(environment.get("kind", "")),
-            plain(version) or _NONE,
-            Text({True: "✔ yes", False: "✘ no", None: _NONE}[verified], style="green" if verified else ""),
-            ago(environment.get("since"), now) or _NONE,
-            plain(environment.get("url") or _NONE),
+        rows.append(
+            [
+                Text(plain(environment["name"]), style="bold"),
+                plain(environment.get("kind", "")),
+                plain(version) or NOTHING,
+                Text(
+                    {True: "✔ yes", False: "✘ no", None: NOTHING}[verified], style="green" if verified else ""
+                ),
+                ago(environment.get("since"), now) or NOTHING,
+                plain(environment.get("url") or NOTHING),
+            ]
         )
-    show(table)
+    show_list(("environment", "kind", "runs", "verified", "since", "url"), rows, first=1)
 
 
 @shared

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from midas_devops.errors import MidasError, StorageError, UsageError
-from midas_devops.interfaces.cli.output import note, print_json
+from midas_devops.interfaces.cli.output import LostOutputError, note, print_json
 from midas_devops.interfaces.wording import plain
 
 if TYPE_CHECKING:
@@ -40,10 +40,14 @@ class CommandLineError(Protocol):
 def report(error: MidasError, root: Path | None, *, as_json: bool) -> int:
     """Show an error without the secrets that its project knows; the exit code that goes with it."""
     told = _without_secrets(error, root)
-    if as_json:
-        print_json({"error": told})
-    else:
+    try:
+        if as_json:
+            print_json({"error": told})
+        else:
+            note(_in_words(told))
+    except LostOutputError as lost:
         note(_in_words(told))
+        note(_in_words(lost.as_dict()))
     return error.exit_code
 
 

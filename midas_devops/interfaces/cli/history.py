@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import show
-from midas_devops.interfaces.wording import clock, dora_rows, number, plain
+from midas_devops.interfaces.cli.table import NOTHING, Cell, show_list
+from midas_devops.interfaces.wording import clock, dora_rows, plain
 
-_NONE = "-"
 _STYLE = {"verified": "green", "failed": "red", "failed verification": "red"}
 
 
 def show_history(entries: list[dict[str, Any]]) -> None:
     """One line an entry: when, what, outcome, who, why."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for column in ("when", "what", "version", "outcome", "by", "approved by"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for entry in entries:
-        version = plain(entry["version"] or entry["commit"][:10]) or _NONE
-        table.add_row(
+    rows: list[list[Cell]] = [
+        [
             clock(entry["at"]),
             entry["kind"],
-            version,
+            plain(entry["version"] or entry["commit"][:10]) or NOTHING,
             Text(plain(entry["outcome"]), style=_STYLE.get(entry["outcome"], "")),
-            plain(entry["by"]) or _NONE,
-            plain(", ".join(entry["approved_by"])) or _NONE,
-            plain(entry["why"] or entry["detail"]) or _NONE,
-        )
-    show(table)
+            plain(entry["by"]) or NOTHING,
+            plain(", ".join(entry["approved_by"])) or NOTHING,
+            plain(entry["why"] or entry["detail"]) or NOTHING,
+        ]
+        for entry in entries
+    ]
+    labels = ("when", "what", "version", "outcome", "by", "approved by", "why")
+    show_list(labels, rows, first=4, wraps=True)
 
 
 def show_figures(figures: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -79,13 +80,17 @@ def _write_checked(file: Path, text: str) -> None:
             location=str(file),
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        # What hindered writing may hinder this too, and has been told.
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def _next_steps(session: Session, *, has_gates: bool) -> list[str]:
     steps = ["read midas.toml and correct what does not fit", session.suggest("doctor")]
-    if not (session.root / ".git").exists():
+    if not any((folder / ".git").exists() for folder in (session.root, *session.root.parents)):
         steps.insert(0, "git init && git add -A && git commit -m 'first commit'   (a release is a commit)")
+    if not session.project and Path.cwd() != session.root:
+        steps.append("midas-devops init --project .   where this folder is a project of its own")
     if has_gates:
         steps.append("write the test report that the gate 'tests' reads (see its comment)")
     return steps

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import note, print_json, show, write
 from midas_devops.interfaces.cli.session import Session, examples, shared
-from midas_devops.interfaces.wording import number, plain
+from midas_devops.interfaces.wording import plain
 
 LogFile = Annotated[str, typer.Argument(metavar="LOGFILE", help="A log of any size and encoding.")]
 

@@ -16,23 +16,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from midas_devops.errors import MidasError
-from midas_devops.interfaces.cli import (
-    demo,
-    deploy,
-    doctor,
-    env,
-    failures,
-    graph,
-    infra,
-    init,
-    knowledge,
-    logs,
-    pipeline,
-    report,
-    runs,
-    tracker,
-)
-from midas_devops.interfaces.cli.output import note, print_json, silence
+from midas_devops.interfaces.cli import failures
+from midas_devops.interfaces.cli.command_group import LazyGroup
+from midas_devops.interfaces.cli.output import LostOutputError, flush, note, print_json, silence, write
 from midas_devops.interfaces.cli.session import (
     Globals,
     JsonOption,
@@ -59,6 +45,7 @@ rejected, 5 failed and safely rolled back or reverted.
 
 app = typer.Typer(
     name=PROGRAM,
+    cls=LazyGroup,
     help=_HELP,
     epilog=_EPILOG,
     no_args_is_help=True,
@@ -77,7 +64,7 @@ def _version(context: typer.Context, wanted: bool) -> None:
     if context.obj and context.obj.json:
         print_json({"name": PROGRAM, "version": number})
     else:
-        print(f"{PROGRAM} {number}")  # noqa: T201 - this is the output
+        write(sys.stdout, f"{PROGRAM} {number}\n")
     raise typer.Exit
 
 
@@ -97,12 +84,6 @@ def _globals(
     context.obj = Globals(project=project, json=json or before.json, quiet=quiet, no_input=no_input)
 
 
-for group in (init, doctor, demo, deploy, infra, pipeline, env, runs):
-    group.register(app)
-for group in (report, tracker, logs, knowledge, graph):
-    group.register(app)
-
-
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; its exit code. Never raises, whatever happens."""
     as_json = "--json" in arguments
@@ -111,6 +92,8 @@ def run(arguments: Sequence[str]) -> int:
             code = typer.main.get_command(app).main(
                 args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=Globals(json=as_json)
             )
+    except LostOutputError as lost:
+        return failures.report(lost, None, as_json=False)
     except MidasError as error:
         return failures.report(error, _root(arguments), as_json=as_json)
     except KeyboardInterrupt:
@@ -134,11 +117,9 @@ def main() -> NoReturn:
         # A second one, while the first was being reported.
         code = failures.StoppedError.exit_code
         _leave_at_once_when_interrupted()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            silence(stream)
+    lost = flush()
+    if lost is not None:
+        code = failures.report(lost, None, as_json=False)
     sys.exit(code)
 
 
@@ -156,6 +137,9 @@ def _leave_at_once_when_interrupted() -> None:
 def _other(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
     if isinstance(error, failures.CommandLineError):
         return _usage(error, arguments, as_json=as_json)
+    lost = flush() if isinstance(error, OSError) else None
+    if lost is not None:
+        return failures.report(lost, None, as_json=False)
     if failures.is_interruption(error):
         stopped = failures.StoppedError(
             "stopped; what was done so far is on record and stays as it is",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
+
+from midas_devops.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +24,48 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush. A reader that went away ends the output, not the command."""
+    """Write and flush. A reader that went away ends the output, not the command.
+
+    Raises ``LostOutputError`` when a result on stdout is lost (a full disk). A lost note on stderr stops
+    nothing.
+    """
+    with _told_when_lost(stream):
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+
+
+class LostOutputError(StorageError):
+    """A result could not be written to stdout. What it tells of has happened all the same."""
+
+
+def flush() -> LostOutputError | None:
+    """Everything written so far goes out; the error when a result on stdout is lost."""
+    lost = None
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            with _told_when_lost(stream):
+                stream.flush()
+        except LostOutputError as error:
+            lost = error
+    return lost
+
+
+@contextmanager
+def _told_when_lost(stream: TextIO) -> Iterator[None]:
     try:
-        stream.write(text)
-        stream.flush()
-    except OSError:
+        yield
+    except OSError as error:
         silence(stream)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "replace").decode(encoding))
-        stream.flush()
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            raise LostOutputError(
+                f"the result could not be written to stdout: {error.strerror}",
+                hint="what was done is on record: see 'midas-devops runs list'",
+                location="stdout",
+            ) from error
 
 
 def silence(stream: TextIO) -> None:
@@ -51,7 +86,7 @@ def console(stream: TextIO) -> Console:
 def show(*renderables: Any) -> None:
     """Print for a person on stdout."""
     out = console(sys.stdout)
-    with out.capture() as captured:
+    with _told_when_lost(sys.stdout), out.capture() as captured:
         for renderable in renderables:
             out.print(renderable)
     lines = captured.get().split("\n")

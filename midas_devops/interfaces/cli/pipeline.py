@@ -16,6 +16,7 @@ from midas_devops.interfaces.cli.deploy import IssueNumber, RequestedBy
 from midas_devops.interfaces.cli.output import print_json, show, write
 from midas_devops.interfaces.cli.pipeline_health import EPILOG, pipeline_health
 from midas_devops.interfaces.cli.session import Session, examples, shared
+from midas_devops.interfaces.cli.table import NOTHING, show_list
 from midas_devops.interfaces.wording import plain
 
 if TYPE_CHECKING:
@@ -134,25 +135,25 @@ def show_pipelines(session: Session) -> None:
 
 
 def _print(config: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
     for workflow in config["workflows"]:
         heading = f"{workflow['file']}  {workflow['name']}".rstrip()
-        show(plain(heading), f"  on {plain(', '.join(workflow['triggers']) or 'nothing that can be told')}")
-        table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim", pad_edge=True)
-        for column in ("job", "runs on", "needs", "environment", "timeout", "steps"):
-            table.add_column(column, no_wrap=True)
-        for job in workflow["jobs"]:
-            timeout = job["timeout_minutes"]
-            table.add_row(
+        show(plain(heading))
+        if workflow["problem"]:
+            continue  # told below, among what is missing
+        show(f"  on {plain(', '.join(workflow['triggers']) or 'nothing that can be told')}")
+        rows = [
+            [
                 plain(job["id"]),
-                plain(job["runs_on"]) or "-",
-                plain(", ".join(job["needs"])) or "-",
-                plain(job["environment"]) or "-",
-                f"{plain(str(timeout))} min" if timeout else "-",
+                plain(job["runs_on"]) or NOTHING,
+                plain(", ".join(job["needs"])) or NOTHING,
+                plain(job["environment"]) or NOTHING,
+                f"{plain(str(job['timeout_minutes']))} min" if job["timeout_minutes"] else NOTHING,
                 str(len(job["steps"])),
-            )
-        show(table)
+            ]
+            for job in workflow["jobs"]
+        ]
+        labels = ("job", "runs on", "needs", "environment", "timeout", "steps")
+        show_list(labels, rows, first=1, indent=2)
         if workflow["secrets"]:
             show(f"  secrets: {plain(', '.join(workflow['secrets']))}")
     if config["host"]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from midas_devops.domain.counting import number
 from midas_devops.errors import UnreadableError, UsageError
 from midas_devops.interfaces.cli.output import print_json, show, write
 from midas_devops.interfaces.cli.session import Session, examples, shared
-from midas_devops.interfaces.wording import blast_radius, number, plain
+from midas_devops.interfaces.wording import blast_radius, plain
 
 if TYPE_CHECKING:
     from midas_devops.domain.changes import BlastRadius, GuardReport

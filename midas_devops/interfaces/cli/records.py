@@ -31,10 +31,12 @@ class Records:
         return open_artifacts(self.session.settings.storage.artifacts, self.session.root)
 
     def runs(self, *, environment: str = "", limit: int = 50) -> list[dict[str, Any]]:
-        """Summaries, newest first."""
+        """Summaries, newest first. Raises ``UsageError`` for an environment that nobody knows."""
         from midas_devops.records import run_summary
 
         rows = self.reader.runs(environment=environment, limit=limit)
+        if environment and not rows:
+            self.known(environment)
         return [run_summary(self.reader, row) for row in rows]
 
     def run(self, run_id: str) -> dict[str, Any]:

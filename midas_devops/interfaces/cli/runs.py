@@ -13,7 +13,8 @@ from midas_devops.interfaces.cli.output import note, print_json, show, write
 from midas_devops.interfaces.cli.records import open_records
 from midas_devops.interfaces.cli.session import Session, examples, shared
 from midas_devops.interfaces.cli.show import one_line, summary
-from midas_devops.interfaces.wording import OPERATION, clock, plain, status_of
+from midas_devops.interfaces.cli.table import NOTHING, Cell, show_list
+from midas_devops.interfaces.wording import clock, plain, status_of, title
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run, or the first characters of its id.")]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers.")]
@@ -42,24 +43,22 @@ def list_runs(
 
 
 def _show_list(runs: list[dict[str, Any]]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for column in ("", "run", "environment", "what", "status", "started", "by"):
-        table.add_column(column, no_wrap=True)
+    rows: list[list[Cell]] = []
     for run in runs:
         tone, mark, _ = status_of(run)
-        table.add_row(
-            Text(mark, style=_STYLE[tone]),
-            run["run_id"],
-            plain(run["environment"]),
-            OPERATION.get(run["operation"], run["operation"]),
-            Text(run["status"], style=_STYLE[tone]),
-            clock(run["started_at"]),
-            plain(run["requested_by"]),
+        rows.append(
+            [
+                Text(mark, style=_STYLE[tone]),
+                run["run_id"],
+                Text(run["status"], style=_STYLE[tone]),
+                title(run),
+                clock(run["started_at"]),
+                plain(run["requested_by"]) or NOTHING,
+            ]
         )
-    show(table)
+    show_list(("", "run", "status", "what", "started", "by"), rows, first=3)
 
 
 @shared

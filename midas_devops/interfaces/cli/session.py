@@ -147,7 +147,8 @@ def open_session(given: Globals) -> Session:
             location="--project",
         )
     return Session(
-        root=find_project(start),
+        # A folder that was named is meant: below a repository, too, a project may have its own.
+        root=start.resolve() if given.project else find_project(start),
         project=given.project or "",
         json=given.json,
         quiet=given.quiet,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import show, write
 from midas_devops.interfaces.wording import (
     VERDICT,
@@ -15,7 +16,6 @@ from midas_devops.interfaces.wording import (
     elapsed,
     gap,
     next_steps,
-    number,
     plain,
     release_line,
     said_once,
@@ -81,7 +81,7 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
     yield "run", f"{run.get('run_id', '')}" + (f"  {took}" if took else "")
     if run.get("url"):
         yield "url", plain(run["url"])
-    yield from _plan_rows(run.get("plan") or {}, asked=bool((run.get("pending") or {}).get("addresses")))
+    yield from _plan_rows(run.get("plan") or {}, run.get("pending") or {})
     yield from _gate_rows(run)
     tracking = run.get("tracking") or {}
     if tracking.get("waiting") or tracking.get("given_up"):
@@ -89,6 +89,10 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
     said = (run.get("report") or {}).get("summary") or run.get("reason")
     if said and not run.get("diagnosis") and not run.get("pending"):
         yield "result", plain(said)
+    outcome = run.get("outcome") or {}
+    if outcome.get("changed_anything") and outcome.get("ok") is False and run.get("diagnosis"):
+        # The cause alone would leave open what is there now.
+        yield "outcome", plain(outcome.get("summary", ""))
     yield from _pending_rows(run.get("pending") or {})
     yield from _diagnosis_rows(run.get("diagnosis") or {})
     yield from _recovery_rows(run)
@@ -97,7 +101,7 @@ def _rows(run: Json, report: str) -> Iterator[Row]:
         yield "report", report
 
 
-def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
+def _plan_rows(plan: Json, pending: Json) -> Iterator[Row]:
     from rich.text import Text
 
     if not plan:
@@ -106,7 +110,10 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
     yield "plan", release_line(release) if release else counts(plan)
     for position, warning in enumerate((release or {}).get("warnings") or ()):
         yield "beware" if position == 0 else "", Text(plain(warning), style="yellow")
-    yield from _step_rows(list((release or {}).get("effects") or ()))
+    # Who decides on them reads all of them.
+    yield from _step_rows(
+        "steps", list((release or {}).get("effects") or ()), None if pending else _MOST_STEPS
+    )
     if plan.get("targets"):
         only = ", ".join(plain(address) for address in plan["targets"])
         yield "exception", Text(f"limited to {only}", style="bold yellow")
@@ -124,7 +131,7 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
         for line in draft["text"].splitlines()[:_MOST_PATCH_LINES]:
             yield "", plain(line)
     # The question names the same addresses.
-    protected = [] if asked else list(plan.get("protected") or ())
+    protected = [] if pending.get("addresses") else list(plan.get("protected") or ())
     free = [
         f["address"] for f in plan.get("findings") or () if f["address"] not in (plan.get("protected") or ())
     ]
@@ -138,12 +145,12 @@ def _plan_rows(plan: Json, *, asked: bool) -> Iterator[Row]:
         yield "", f"… and {len(free) - _MOST_ADDRESSES} more"
 
 
-def _step_rows(effects: list[str]) -> Iterator[Row]:
+def _step_rows(label: str, effects: list[str], most: int | None = None) -> Iterator[Row]:
     """What a release will do, or did, in order."""
-    for position, line in enumerate(effects[:_MOST_STEPS]):
-        yield "steps" if position == 0 else "", f"{position + 1}. {plain(line)}"
-    if len(effects) > _MOST_STEPS:
-        yield "", f"… and {len(effects) - _MOST_STEPS} more"
+    for position, line in enumerate(effects[:most]):
+        yield label if position == 0 else "", f"{position + 1}. {plain(line)}"
+    if most is not None and len(effects) > most:
+        yield "", f"… and {len(effects) - most} more"
 
 
 def _gate_rows(run: Json) -> Iterator[Row]:
@@ -180,6 +187,7 @@ def _pending_rows(pending: Json) -> Iterator[Row]:
         yield "lets go" if position == 0 else "", Text(plain(address), style="red")
     if total > min(len(addresses), _MOST_ADDRESSES):
         yield "", f"… {total} addresses in all"
+    yield from _step_rows("rollback", list(pending.get("effects") or ()))
     yield "digest", str(pending.get("digest", ""))
     if pending.get("expires_at"):
         yield "until", clock(pending["expires_at"])

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.output import print_json, show
 from midas_devops.interfaces.cli.records import open_records
 from midas_devops.interfaces.cli.session import Session, examples, shared
-from midas_devops.interfaces.wording import clock, number, plain, tracking_line
+from midas_devops.interfaces.cli.table import show_list
+from midas_devops.interfaces.wording import clock, plain, tracking_line
 
 
 @shared
@@ -36,25 +38,23 @@ def tracker(
 
 
 def _show(tracking: dict[str, Any], delivered: int) -> None:
-    from rich.table import Table
-
     if delivered:
         show(f"{number(delivered, 'message')} delivered")
     if not tracking["messages"]:
         show("everything is told")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for column in ("queued", "what", "about", "state", "tries"):
-        table.add_column(column, no_wrap=True)
-    for message in tracking["messages"]:
-        table.add_row(
+    rows = [
+        [
             clock(message["queued_at"]),
             message["kind"].replace("_", " "),
             plain(message["topic"]),
             message["state"].replace("_", " "),
             str(message["attempts"]),
-        )
-    show(table, tracking_line(tracking))
+        ]
+        for message in tracking["messages"]
+    ]
+    show_list(("queued", "what", "about", "state", "tries"), rows, first=3)
+    show(tracking_line(tracking))
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,7 @@ from time import monotonic
 from types import FrameType
 from typing import NoReturn
 
+from midas_devops.domain.counting import number
 from midas_devops.errors import MidasError
 from midas_devops.interfaces.demo.answers import Answers, Operator, Person
 from midas_devops.interfaces.demo.project import DemoProject, create_project
@@ -51,9 +52,8 @@ def run_demo(
         finally:
             if not keep_services:
                 stopped = stop_services(where)
-                screen.says(
-                    f"\n{stopped} services of the demo were stopped; the files stay in {where}", style="dim"
-                )
+                told = f"stopped {number(stopped, 'service')} of the demo; the files stay in {where}"
+                screen.says(f"\n{told}", style="dim")
     if not keep:
         shutil.rmtree(where)
     elif code == 0:

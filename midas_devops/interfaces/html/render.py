@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces import wording
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def render_fragment(run: Mapping[str, Any]) -> str:
 
 def render_dora(figures: list[dict[str, Any]], days: int) -> str:
     """DORA's four figures, an environment below the other: a page as self-contained as the others."""
-    window = f"The last {wording.number(days, 'day')}"
+    window = f"The last {number(days, 'day')}"
     return template("dora.html.j2").render(figures=figures, title="DORA's four figures", sentence=window)
 
 
@@ -74,6 +75,7 @@ def _environment() -> Environment:
     environment.filters.update(
         p=lambda text: wording.plain("" if text is None else text),
         clock=wording.clock,
+        counted=number,
         numbered=_numbered,
         since=_since,
         took=lambda seconds: "-" if seconds is None else wording.span(float(seconds)),

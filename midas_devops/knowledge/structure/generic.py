@@ -24,7 +24,7 @@ _WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
          r"invalid value|required value|(?:unknown|unsupported|duplicate|missing|unexpected) (?:required )?(?:keyword|flag|field|option|attribute"
          r"|argument|directive|property|parameter|resource \S+ configuration)\b|additional propert|is not allowed here|malformed (?!request)"
          r"|(?:error|failed|unable|cannot) (?:while )?(?:to )?pars(?:e|ing)|: parsing \[|json\.?parse|json ?parse ?error|jsondecode|not valid (?:json|yaml|toml)"
-         r"|(?:yaml|toml|json)\S*: line \d|no such field|arguments are required|(?:is|are) undefined\b|is not set\b|syntax errors? in (?:policy|config|template)|config(?:uration)? file error"),
+         r"|(?:yaml|toml|json)\S*: line \d|no such field|duplicate key(?! (?:value|error))|could not read (?:the )?(?:private key|certificate)|arguments are required|(?:is|are) undefined\b|is not set\b|syntax errors? in (?:policy|config|template)|config(?:uration)? file error"),
         (Category.LINT_FAILURE, "A lint or format check failed",
          r"(?:is|are|files?) not formatted|would be reformatted|imported but unused|wrong indentation|your code has been rated|checkstyle|whitespacearound|\bcve-\d{4}-|double quote to prevent|line too long|\btfsec\b|\bhadolint\b"),
         (Category.TEST_FAILURE, "A test failed",
@@ -47,7 +47,7 @@ _WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
          r"access.?denied|permission.?denied|command denied|must be owner of|forbidden|\b403\b|not authori[sz]ed|permission|unauthorizedoperation|insufficient (?:privileges|scope)"
          r"|\beacces\b|\beperm\b|operation not permitted|not allowed to|requires? .{0,30}(?:role|scope|privilege)|(?:by|violates|against) (?:\S+ ){0,2}policy"),
         (Category.ALREADY_EXISTS, "It exists already",
-         r"duplicate name|already_exists|conflicting |conflicts? with another|already (?:exists?|in use|taken|been taken|owned|registered)|duplicate (?:key|entry|name)|eexist|alreadyexists|name .{0,20}taken"
+         r"duplicate name|already_exists|conflicting |conflicts? with another|already (?:exists?|in use|taken|been taken|owned|registered)|duplicate (?:key (?:value|error)|entry|name)|eexist|alreadyexists|name .{0,20}taken"
          r"|conflict.{0,20}409|\b409\b.{0,20}conflict|eaddrinuse"),
         (Category.HEALTH_CHECK_FAILED, "The service did not become healthy",
          r"health.?check|unhealthy|\b0 healthy|boot timeout|failed to bind to \$port|(?:readiness|liveness|startup) probe|not (?:become )?(?:healthy|ready)|crashloop|back-off restarting"
@@ -56,22 +56,22 @@ _WORDS: tuple[tuple[Category, str, AnyOf], ...] = tuple(
         (Category.NETWORK_OR_TIMEOUT, "A connection could not be made, or took too long",
          r"time[d ]? ?-?out|etimedout|connection (?:was )?(?:refused|reset|closed|aborted|error|failed)|econnre|unreachable|no route|dns|resolve host"
          r"|name resolution|no such host|enotfound|eai_again|tls|ssl|certificate|x509|\b50[234]\b|bad gateway|service unavailable|gateway time"
-         r"|hung up|broken pipe|connect error|connection termination|\blink failure|could not be established|closed (?:the )?connection|connection (?:was )?closed|network|deadline exceeded|socket|early eof|unexpected eof|could not connect|failed to (?:connect|download|fetch)"
-         r"|took (?:too long|>)|returning 124|exit code 124|no response|proxy|curl: \(\d+\)|handshake|stalled"),
+         r"|hung up|broken pipe|cannot assign requested address|eaddrnotavail|connect error|connection termination|\blink failure|could not be established|closed (?:the )?connection|connection (?:was )?closed|network|deadline exceeded|socket|early eof|unexpected eof|could not connect|failed to (?:connect|download|fetch)"
+         r"|took (?:too long|>)|returning 124|exit (?:code|status) 124|no response|proxy|curl: \((?!22\))\d+\)|handshake|stalled"),
         (Category.STATE_DRIFT, "What is there is no longer what was expected",
-         r"drift|not up to date|precondition ?failed|etag mismatch|state serial|in state but|tip of your current branch|merge conflict|conflict \(|non-fast-forward|out of (?:sync|date)|stale|diverge|changed outside|has been modified|could not apply"),
+         r"drift|not up to date|precondition ?failed|etag mismatch|hunk #\d+ failed|state serial|in state but|tip of your current branch|merge conflict|conflict \(|non-fast-forward|out of (?:sync|date)|stale|diverge|changed outside|has been modified|could not apply"),
         (Category.DEPENDENCY_INSTALL, "A dependency could not be installed",
          r"dependenc|no matching distribution|could not find a version|package .{0,40}(?:not found|install)|no module named|cannot find (?:module|package)"
          r"|unable to locate package|lock ?file|peer dep|failed building wheel|could not (?:install|resolve)|checksum|integrity(?! constraint)|compatible set of packages|hashes .{0,40}match|no installation candidate|nothing provides|requirements?\.txt"
-         r"|module not found|unresolved import|version solving|failed to (?:install|build \S+-\d)|\bpip\b|\bnpm\b|apt-get|conda"),
+         r"|module not found|unresolved import|version solving|not in gzip format|not a zip file|does not look like a tar archive|failed to (?:install|build \S+-\d)|\bpip\b|\bnpm\b|apt-get|conda"),
         (Category.COMPILE_ERROR, "It does not compile",
-         r"compil(?:ation|er)\b|compile(?: |-)(?:error|fail)|(?:not|to|cannot) compile|\bts\d{4}\b|undefined function|syntax ?error|undefined reference|undeclared|is not defined|not found in scope|linker|unexpected token|build error|cannot find symbol"),
+         r"compil(?:ation|er)\b|compile(?: |-)(?:error|fail)|(?:not|to|cannot) compile|\bts\d{4}\b|undefined function|syntax ?error|undefined reference|(?<!for )(?<!to )undeclared|is not defined|not found in scope|linker|unexpected token|build error|cannot find symbol"),
         (Category.LINT_FAILURE, "A lint or format check failed", r"\blint|lint\b|format(?:ting)? check|would reformat|code style|style (?:issue|error|check|violation)|rule violat|pre-commit"),
         (Category.TEST_FAILURE, "A test failed", r"\btests?\b|\brspec\b|assert|expected .* (?:but|got|to)|spec failed|coverage|scenario"),
         (Category.DEPENDENCY_OR_ORDERING, "Something it depends on is not there yet, or still in use",
          r"depends? on|dependent|foreign key|cannot be assumed by|still referenced|not ?empty\b|must (?:remove|detach|delete) .{0,60}first|(?:can ?not|can't) be deleted|can ?not (?:be )?delete|resources still exist|dependencyviolation|in use by|still (?:in use|referenced|exists)|not (?:yet )?(?:available|ready)|\bcycle\b|before it|out of order|ordering"),
         (Category.NOT_FOUND, "Something that was asked for does not exist",
-         r"not found(?! in type)|no such|not host|cannot find a definition|does ?n[o']t exist|\b404\b|could not find|cannot find|unknown (?:revision|tag|image|host|command)|enoent|missing (?:file|artifact)"
+         r"not found(?! in type)|no such|no \w+ (?:exists|is named)\b|not a (?:git )?repository|unable to access jarfile|not host|cannot find a definition|does ?n[o']t exist|\b404\b|could not find|cannot find|unknown (?:revision|tag|image|host|command)|enoent|missing (?:file|artifact)"
          r"|manifest unknown|unable to find|nosuch|notfound|cannot stat|cannot open|can't open"),
         (Category.INVALID_CONFIGURATION, "A setting or an argument is not valid",
          r"invalid|unsupported|malformed|unrecognized|unknown (?:option|flag|argument|key|field|parameter)|must (?:be|not|have)|required"
@@ -90,6 +90,8 @@ _KINDS: dict[str, Category] = {
     "dependency": Category.DEPENDENCY_INSTALL, "panic": Category.TOOL_OR_PROVIDER_BUG,
 }  # fmt: skip
 
+_OF_SOURCE = frozenset({Category.COMPILE_ERROR, Category.LINT_FAILURE, Category.TEST_FAILURE})
+"""What is wrong with source code is wrong with a configuration where that is the source."""
 _SCORES = {5: 54.0, 4: 47.0, 3: 33.0, 2: 14.0}
 _VAGUE = re.compile(
     r"^(?:\W*)(?:error|failed|failure|fatal|exception)(?: occurred)?[.:!]*$|^Error: exit status|see (?:the )?(?:logs?|above|output)",
@@ -118,6 +120,8 @@ def name_by_words(candidate: Candidate) -> None:
     if candidate.category is not Category.UNKNOWN or candidate.entry_id or candidate.is_wrapper:
         return
     category, cause = category_of_words(candidate.matching or candidate.text)
+    if candidate.kind == "terraform" and category in _OF_SOURCE:
+        category, cause = Category.INVALID_CONFIGURATION, "The configuration is not valid"
     candidate.category = candidate.hint if category is Category.UNKNOWN else category
     candidate.cause = cause or candidate.cause
 

@@ -13,7 +13,13 @@ from midas_devops.knowledge.structure.lines import Line
 _BOX_LINE = re.compile(r"^\s*[│|](?: ?)(?P<body>.*)$")
 _BOX_ERROR = re.compile(r"^Error: (?P<summary>.+)$")
 _BOX_WARNING = re.compile(r"^Warning: (?P<summary>.+)$")
-_LOCATION = re.compile(r"^\s*(?:on \S+ line \d+|with [\w.\[\]\"-]+,?$|in (?:resource|data|module|provider) )")
+_LOCATION = re.compile(
+    r"^\s*(?:on \S.* line \d+|with [\w.\[\]\"-]+,?$|in (?:resource|data|module|provider) )"
+)
+# Errors in the text of a configuration, told by its place alone. Older engines name no address where a provider
+# fails either, but then the place is in the block of what failed.
+_IN_TEXT = re.compile(r"^\s*on .+ line \d+(?:, in (?!resource |data |provider |ephemeral |action ).+)?:$")
+_ANNOUNCES = re.compile(r"Error: (?:Terraform|OpenTofu) encountered problems during initiali")
 _MAX_BLOCK = 40
 _WARNING_SCORE = 20.0
 
@@ -77,14 +83,21 @@ class TerraformReader:
         head = self._head
         if head is None:
             return
-        is_terraform = self._boxed or any(_LOCATION.match(part) for part in self._body[1:])
-        emit(
-            Candidate(
-                anchor=head.no, text=self._body[0], kind="terraform", score=72 if is_terraform else 50,
-                category=Category.UNKNOWN, cause="Terraform reported an error", before=1 if self._boxed else 0,
-                after=min(self._last - head.no, 16), matching=" ".join(self._body),
-            )
-        )  # fmt: skip
+        places = [part for part in self._body[1:] if _LOCATION.match(part)]
+        in_text = any(_IN_TEXT.match(part) for part in places) and not any(
+            part.startswith("with ") for part in places
+        )
+        known = self._boxed or bool(places)
+        if not _ANNOUNCES.match(self._body[0]):
+            emit(
+                Candidate(
+                    anchor=head.no, text=self._body[0], kind="terraform" if known else "block", score=72 if known else 50,
+                    category=Category.INVALID_CONFIGURATION if in_text else Category.UNKNOWN,
+                    hint=Category.INVALID_CONFIGURATION if places else Category.UNKNOWN,
+                    cause="The configuration is not valid" if in_text else "Terraform reported an error",
+                    before=1 if self._boxed else 0, after=min(self._last - head.no, 16), matching=" ".join(self._body),
+                )
+            )  # fmt: skip
         self._head, self._body = None, []
 
     def _stream(self, line: Line, emit: Emit) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from midas_devops.context.signals import SUSPICIOUS, bare, clean
+from midas_devops.context.screen import Screen
+from midas_devops.context.signals import SUSPICIOUS, clean, unmarked
 
 _PIECE = 64 * 1024
 _HEAD = 400
@@ -29,12 +30,19 @@ _MARKS = (
     rb"|direct cause|nother exception|^not ok|@level|otFound|aised|\+\+ |oo many|etry|[Ss]orry|omplete"
     rb"|nother [Oo]p|AnotherOp|isallowed|o such host|o route to|gave HTTP|o matching|ot accessible|o runner|go\.(?:mod|sum)"
     rb"|nconsistent|requires go|import path was|private repo|DISABLED|EXHAUSTED|seem to be|o solution|xternally|repeated too"
-    rb"|: line \d|nbound|yntax|o installation|does not have|issue\(s\)|:\d+ [A-Z]{1,4}\d{2,4}|no longer|prevent_destroy|: EOF|unexpected EOF|^>> Issue|^Diff in |^rspec |broken\.|n't (?:match|exist)|not satisfy|not created|entinel"
+    rb"|: line \d|nbound|yntax|o installation|does not have|issue\(s\)|:\d+ [A-Z]{1,4}\d{2,4}|no longer|prevent_destroy|: EOF|unexpected EOF|^>> Issue|^Diff in |^rspec |broken\.|n't (?:match|exist)|not satisfy|not created|entinel|OT_FOUND"
 )
 _LONG_LOOK = re.compile(rb"rror\b|RROR|ailed|ailure|xception|atal|enied|anic:|imed out|illed")
 """What a very long line is searched for, where the whole list would take minutes."""
 FIRST_LOOK = re.compile(SUSPICIOUS.pattern + b"|" + _MARKS, re.MULTILINE)
 """The first look at a raw line: the words of failure, the marks of structure, and what the catalogue adds."""
+_PLAIN_LOOK = re.compile(
+    rb"ERROR|FATAL|FAIL|SEVERE|CRITICAL|rror:|rror\[|xception:|atal:|anic:|raceback|Caused by|enied|imed out|illed|space left|emory"
+    rb"|refused|##\[|\[Pipeline\]|section_|\*\*\* |build stopped|xit(?:ed)? (?:code|status|with)|rror Command|ailed to (?:solve|build)"
+    rb"|uccess|SUCCE|inished|omplete|passed|Post job|leaning up|epilogue|teardown|cleanup|\xe2\x94|@level"
+)
+_PLAIN_SCREEN = Screen([_PLAIN_LOOK.pattern.decode("latin-1")], unscreened=0)
+_FIRST_SCREEN = Screen([FIRST_LOOK.pattern.decode("latin-1")], unscreened=0)
 
 _SHOWN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_=>()][0-9A-B]?)")
 _SCRIPT_COLOUR = "\x1b[36;1m"
@@ -56,13 +64,27 @@ class Line:
     """True when the line is a script being listed, not something that happened."""
 
 
+def first_look(data: bytes) -> bool:
+    """Whether :data:`FIRST_LOOK` finds something in one raw line."""
+    # As Latin-1 each byte is a character; only for those beyond ASCII is the screen wider than what it stands for.
+    return _FIRST_SCREEN.passes(data.decode("latin-1")) and (
+        data.isascii() or FIRST_LOOK.search(data) is not None
+    )
+
+
+def plain_look(data: bytes) -> bool:
+    """Whether a raw line states a failure, or marks a place in the job, in the plainest words."""
+    return _PLAIN_SCREEN.passes(data.decode("latin-1"))
+
+
 def line_of(number: int, data: bytes) -> Line:
     """Decode one line. Undecodable bytes become U+FFFD; a long line is cut, and says so."""
     decoded = _shortened(data).decode("utf-8", "replace").rstrip("\n").rstrip("\r")
     raw = _SHOWN.sub("", decoded) if "\x1b" in decoded else decoded
     raw = raw.replace("\x00", "").removeprefix("\ufeff")
-    mark, text = bare(raw)
-    return Line(number, raw, clean(raw), text, mark, _SCRIPT_COLOUR in decoded[:80])
+    marked = clean(raw)
+    mark, text = unmarked(marked)
+    return Line(number, raw, marked, text, mark, _SCRIPT_COLOUR in decoded[:80])
 
 
 def _shortened(data: bytes) -> bytes:

@@ -14,6 +14,11 @@ class AnyOf:
         whole = f"(?i:{pattern})" if fold else pattern
         self._parts = tuple((required_literal(one).lower(), re.compile(one)) for one in alternatives(whole))
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Its alternatives, for a screen."""
+        return tuple(part.pattern for _, part in self._parts)
+
     def found(self, text: str, low: str) -> bool:
         """Whether it occurs. ``low`` is ``text.lower()``."""
         # A loop: this is the hottest place of a scan, and a generator would cost as much as the search.

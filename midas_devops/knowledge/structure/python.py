@@ -40,6 +40,8 @@ _BY_EXCEPTION: tuple[tuple[re.Pattern[str], Category, str], ...] = tuple(
     (re.compile(pattern), category, cause)
     for pattern, category, cause in (
         (r"MemoryError|OutOfMemory|No space left", Category.RESOURCE_EXHAUSTION, "The process ran out of memory or space"),
+        (r"partially initialized module|circular import", Category.TOOL_OR_PROVIDER_BUG, "Modules import each other in a circle"),
+        (r"^SyntaxError: .*\bJSON\b", Category.INVALID_CONFIGURATION, "Text that should be JSON is not valid"),
         (r"ModuleNotFoundError|ImportError|DistributionNotFound|PackageNotFound|VersionConflict",
          Category.DEPENDENCY_INSTALL, "A Python module is not installed or does not fit"),
         (r"Timeout|TimedOut|Connection|ConnectError|gaierror|NameResolution|SSLError|ProtocolError|URLError|MaxRetryError"

@@ -49,8 +49,8 @@ CHECKSUM_SHAPES: tuple[Shape, ...] = (
 WRAPPER_SHAPES: tuple[Shape, ...] = (
     shape(
         "wrapper", 14, _UNKNOWN, "A command ended with an error",
-        r"Process completed with exit code|\bexited with (?:error )?(?:code|status)\b|^exit (?:code|status):? \d+|"
-        r"returned (?:a )?non-?zero (?:exit )?(?:code|status)|exit status [1-9]|script returned exit code|"
+        r"Process completed with exit code|\bexited with (?:error )?(?:code|status)\b|^exit (?:code|status):? (?!124\b|13[479]\b)\d+|"
+        r"returned (?:a )?non-?zero (?:exit )?(?:code|status)|exit status (?!124\b|13[479]\b)[1-9]|script returned exit code|"
         r"npm (?:ERR!|error) (?:code (?:1|ELIFECYCLE)$|errno|Lifecycle|Failed at|A complete log|path |command |"
         r"syscall |This is probably not|Exit status|\s+at |workspace |location )|^error Command failed|ELIFECYCLE|"
         r"^BUILD FAILED|BUILD FAILURE$|^Build failed$|Finished: (?:FAILURE|UNSTABLE)|^ERROR: Job failed|"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+from midas_devops.context.screen import Screen
 from midas_devops.domain.evidence import Category
 from midas_devops.knowledge.structure.candidate import Candidate, Emit
 from midas_devops.knowledge.structure.lines import Line
@@ -43,17 +45,25 @@ def shape(
     return Shape(kind, score, category, cause, AnyOf(pattern), before, after, in_test, fixed, wrapper)
 
 
+@cache
+def _screen_of(shapes: tuple[Shape, ...]) -> Screen:
+    return Screen(pattern for one in shapes for pattern in one.pattern.patterns)
+
+
 class ShapeReader:
     """Tries every shape on a line and proposes the first that fits."""
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
         self._shapes = shapes
+        self._screen = _screen_of(shapes)
 
     @property
     def open(self) -> bool:
         return False
 
     def feed(self, line: Line, emit: Emit) -> None:
+        if not self._screen.passes(line.text):
+            return
         low = line.text.lower()
         for one in self._shapes:
             if not one.pattern.found(line.text, low):

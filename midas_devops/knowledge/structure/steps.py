@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from midas_devops.context.screen import Screen
 from midas_devops.knowledge.structure.lines import Line
 from midas_devops.knowledge.structure.patterns import AnyOf
 
@@ -40,6 +41,7 @@ _EPILOGUE = AnyOf(
     r"|^Uploading artifacts for failed job|^##\[group\]Post |\[Pipeline\] \{ \(Declarative: Post Actions\)"
     r"|^\++ \w*(?:epilogue|cleanup|teardown|on_exit|at_exit)\b|^Cleaning up project directory"
 )
+_TELLING = Screen((*FAILURE_POINT.patterns, *_SUCCESS.patterns, *_EPILOGUE.patterns))
 _XTRACE = re.compile(r"^\+{1,6} \S")
 # A finished step of a wrapper that announces how each ended.
 _STEP_OUTCOME = re.compile(r"##\[end-action .*outcome=(\w+)")
@@ -84,6 +86,8 @@ class Place:
         if _XTRACE.match(text):
             self._epilogue(line)
             return False
+        if not _TELLING.passes(text):
+            return True
         low = text.lower()
         if FAILURE_POINT.found(text, low):
             self._failed(line)

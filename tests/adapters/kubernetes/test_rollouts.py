@@ -214,6 +214,39 @@ def test_without_manifests_and_revision_there_is_nothing_to_return_to(place: Pla
 # the plan
 
 
+def test_a_rollback_is_planned_by_the_manifests_of_its_commit(place: Place) -> None:
+    for release in (place.first, place.second):
+        place.deployer().deploy(release, _silent)
+    planned = place.deployer().plan_rollback(place.first)
+    assert "Deployment/web (changed)" in planned.effects[0]
+    assert planned.details is not None
+    added = [line for line in place.artifacts.get(planned.details).decode().splitlines() if line[:1] == "+"]
+    assert any(f"image: registry.example/web:{place.first.commit}" in line for line in added)
+    assert place.answer() == place.second.commit
+
+
+@pytest.mark.parametrize("manifests", [(), ("elsewhere/*.yaml",)])
+def test_a_rollback_is_planned_by_the_revision_that_carries_the_commit(
+    place: Place, manifests: tuple[str, ...]
+) -> None:
+    for release in (place.first, place.second):
+        place.deployer().deploy(release, _silent)
+    deployer = place.deployer(manifests=manifests)
+    undo, wait = deployer.plan_rollback(place.first).effects
+    assert undo.startswith("undo Deployment/web in namespace")
+    assert undo.endswith(f"to revision 1, which is {place.first.version}")
+    assert wait.startswith("wait for its rollout")
+    if not manifests:
+        assert deployer.plan(place.first) == deployer.plan_rollback(place.first)
+    assert place.answer() == place.second.commit
+
+
+def test_what_no_manifest_and_no_revision_holds_cannot_be_planned(place: Place) -> None:
+    place.deployer().deploy(place.first, _silent)
+    with pytest.raises(ToolError, match="elsewhere"):
+        place.deployer(manifests=("elsewhere/*.yaml",)).plan_rollback(place.second)
+
+
 def test_the_plan_is_the_servers_own_difference(place: Place) -> None:
     place.deployer().deploy(place.first, _silent)
     planned = place.deployer().plan(place.second)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from midas_devops.ports.deployer import Release
+from midas_devops.ports.deployer import DeployPlan, Release
 from tests.adapters.kubernetes.cluster import CONTEXT
 from tests.adapters.kubernetes.place import Place, manifest
 from tests.adapters.test_command import interrupting
@@ -191,6 +191,19 @@ def test_the_steps_are_in_the_plan(canary: Place) -> None:
     assert "100 %" in effects
 
 
+def test_a_rollbacks_plan_takes_the_canary_of_a_killed_call_down(canary: Place) -> None:
+    _killed(canary, canary.second, "50 % of the traffic")
+    back = canary.deployer().plan_rollback(canary.first).effects
+    assert back[0].startswith(
+        "give Deployment/web its 4 pods again; delete Deployment/web-canary in namespace"
+    )
+    on = canary.deployer().plan(canary.second).effects
+    assert on[0].startswith("go on with Deployment/web-canary beside Deployment/web")
+    assert not any("25 %" in line for line in on)
+    assert canary.deployer().rollback(canary.first, _silent).failure is None
+    assert canary.deployer().plan_rollback(canary.first).effects == DeployPlan.stays(canary.first).effects
+
+
 # blue/green
 
 
@@ -208,6 +221,14 @@ def test_rollback_switches_to_the_slot_that_still_runs(slots: Place) -> None:
     assert set(slots.images()) == {slots.second.commit}
     assert slots.deployer().rollback(slots.first, _silent).failure is None
     assert slots.instance() == before
+
+
+def test_a_rollbacks_plan_is_the_switch_to_the_slot_that_still_runs(slots: Place) -> None:
+    slots.deployer().deploy(slots.second, _silent)
+    kept, switch = slots.deployer().plan_rollback(slots.first).effects
+    assert kept.startswith("take v1 from Deployment/web-blue in namespace")
+    assert switch == "switch Service/web from green to blue; back if it is unhealthy"
+    assert set(slots.images()) == {slots.second.commit}
 
 
 def test_an_unhealthy_address_switches_back(slots: Place) -> None:

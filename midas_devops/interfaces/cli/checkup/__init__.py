@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from midas_devops.domain.counting import number
 from midas_devops.errors import MidasError
 from midas_devops.interfaces.cli.checkup import machine, project, services
 from midas_devops.interfaces.cli.checkup.check import Check, Place
-from midas_devops.interfaces.wording import number
 
 __all__ = ["Check", "check_up"]
 

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from midas_devops.domain.counting import number
 from midas_devops.interfaces.cli.checkup.check import Check, Place, Status, output
-from midas_devops.interfaces.wording import number
 
 _NEEDED_MB, _COMFORTABLE_MB = 50, 1000
 
@@ -89,7 +89,7 @@ def ledger(place: Place) -> Iterator[Check]:
         runs = len(reader.runs(limit=1000))
     finally:
         reader.close()
-    detail = f"{number(runs, 'run')}, the audit chain of {entries} entries holds"
+    detail = f"{number(runs, 'run')}, the audit chain of {number(entries, 'entry')} holds"
     yield Check("ledger", "ok", detail if entries else "empty; the first run begins it")
 
 

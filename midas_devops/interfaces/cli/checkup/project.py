@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from midas_devops.domain.counting import number
 from midas_devops.errors import MidasError
 from midas_devops.interfaces.cli.checkup.check import Check, Place, Status, output
-from midas_devops.interfaces.wording import number
 
 
 def gates(place: Place) -> Iterator[Check]:

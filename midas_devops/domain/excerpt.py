@@ -1,0 +1,18 @@
+"""The beginning of a text that is shown before anybody redacts it."""
+
+from __future__ import annotations
+
+import re
+
+_LAST_WORD = re.compile(r"[^\s,;\"'`{}<>\[\]()|]*\Z")
+
+
+def excerpt(text: str, most: int) -> str:
+    """At most ``most`` characters, and no word that is cut: half of a secret is not known as one.
+
+    A cut is told by ``…``, which comes on top.
+    """
+    if len(text) <= most:
+        return text
+    # One character more: a word that ends exactly there is whole.
+    return f"{_LAST_WORD.sub('', text[: most + 1])[:most].rstrip()}…"
