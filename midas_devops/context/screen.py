@@ -21,11 +21,16 @@ _UNSCREENED: Final = 300
 """Lines after which making the automata (1 to 50 ms) pays."""
 _LOOKAROUNDS: Final = ("(?!", "(?=", "(?<!", "(?<=")
 _GROUP: Final = re.compile(r"\((?:\?(?P<fold>i)?:|\?P<\w+>|(?!\?))")
-_REPEATED: Final = re.compile(r"\{(?P<least>\d*)(?P<range>,(?P<most>\d*))?\}")
+_REPEATED: Final = re.compile(r"\{(?=[\d,])(?P<least>\d*)(?P<range>,(?P<most>\d*))?\}")
 _COUNTED: Final = 9
 """Repetitions up to which they are counted: a hundred of any character make a hundred states."""
 _BEYOND_ASCII: Final = r"\x{80}-\x{10FFFF}"
 _SHORTHANDS: Final = {"w": "0-9A-Za-z_", "d": "0-9", "s": r"\t-\r\x1c-\x1f "}
+_OPPOSITES: Final = {"W": "0-9A-Za-z_", "D": "0-9", "S": r"\t-\r "}
+"""What is certainly none of them, in ASCII."""
+_APART: Final = re.compile("[\ud800-\udfff\u0130\u0131]")
+"""Where the engines part: half a character, which the other takes in no text, and the Turkish letters that
+only Python folds to an i."""
 _ENGINE: Final = ConfigDict(regex_engine="rust-regex")
 
 
@@ -46,10 +51,10 @@ class Screen:
                 return True
             self._automata = tuple(_automata(self._patterns))
         # A loop: this stands before everything that is asked of a line, and a generator would cost as much.
-        for accepts in self._automata:  # noqa: SIM110
+        for accepts in self._automata:
             if accepts(text):
                 return True
-        return False
+        return not text.isascii() and _APART.search(text) is not None
 
 
 def _automata(patterns: tuple[str, ...]) -> Iterator[Callable[[str], bool]]:
@@ -100,6 +105,10 @@ def _element(part: str) -> str:
         return _class(part)
     if part[0] == "\\" and part[1] in _SHORTHANDS:
         return f"[{_SHORTHANDS[part[1]]}{_BEYOND_ASCII}]"
+    if part[0] == "\\" and part[1] in _OPPOSITES:
+        return f"[^{_OPPOSITES[part[1]]}]"
+    if part == "$":
+        return r"\n?$"
     return f"\\{part}" if part in {"{", "}"} else part
 
 
@@ -113,6 +122,10 @@ def _class(part: str) -> str:
         if char == "\\" and following in _SHORTHANDS:
             out.append(_SHORTHANDS[following].replace(r"\x1c-\x1f", ""))
             out.append("" if negated else rf"{_BEYOND_ASCII}\x1c-\x1f" if following == "s" else _BEYOND_ASCII)
+        elif char == "\\" and following in _OPPOSITES:
+            if negated:
+                raise ValueError(f"A screen cannot be made of {part!r}")
+            out.append(f"[^{_OPPOSITES[following]}]")
         elif char == "\\":
             out.append(char + following)
         else:

@@ -15,4 +15,6 @@ def excerpt(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     # One character more: a word that ends exactly there is whole.
-    return f"{_LAST_WORD.sub('', text[: most + 1])[:most].rstrip()}…"
+    kept = _LAST_WORD.sub("", text[: most + 1])[:most].rstrip()
+    # Beside the last line of a private key it would make one that nobody knows as such.
+    return f"{kept}\n…" if "\n" in text[len(kept) : most + 1] else f"{kept}…"

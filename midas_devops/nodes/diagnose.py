@@ -215,7 +215,8 @@ def _escalation(step: Step, outcome: Outcome, recovery: Recovery) -> Pending:
         choices = {"approve": "keep", "reject": "rollback" if recovery.to_commit else "close"}
         words = "keep it as it is" + (f"; reject to roll back to {to}" if recovery.to_commit else "")
     else:
-        happened = outcome.summary
+        failed = step.verification.summary if outcome.ok and step.verification else ""
+        happened = f"{outcome.summary}, but {failed}" if failed else outcome.summary
         choices = {"approve": "rollback" if release else "retry", "reject": "close"}
         words = f"roll back to {to}" if release else "plan what remains and try again"
     if choices["reject"] == "close":

@@ -67,9 +67,10 @@ def authorize(step: Step, *, engine: IacEngine | None = None, again: bool = Fals
     """
     step.hold_environment()
     step.ports.leases.check(f"env:{step.request.environment}")
-    approved = step.state["digest_parts"]
     now = _parts_now(step, engine, again=again)
-    moved = moved_parts(approved, now)
+    # What was approved is on record, without what was known as a secret then; more may be known by now.
+    told = step.ports.redactor.json
+    moved = moved_parts(told(step.state["digest_parts"]), told(now))
     if again and now["running"] in ("", now["commit"]):
         moved = [part for part in moved if part != "running"]
     if moved:
@@ -130,11 +131,10 @@ def _does_the_same(step: Step, request: ReleaseRequest, planned: ChangePlan) -> 
         return False
     effects, _ = planned_effects(step, request, read.to_version, planned.commit)
     now = step.ports.redactor.json(list(effects))
-    if now == list(read.effects):
+    then = step.ports.redactor.json(list(read.effects))
+    if now == then:
         return True
-    step.say(
-        f"what would be done is another thing by now: {'; '.join(e for e in now if e not in read.effects)}"
-    )
+    step.say(f"what would be done is another thing by now: {'; '.join(e for e in now if e not in then)}")
     return False
 
 

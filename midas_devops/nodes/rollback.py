@@ -9,7 +9,7 @@ from midas_devops.nodes.deploy import begun_deployment, deploy_outcome, finish_d
 from midas_devops.nodes.effects import effect_key, once, superseded
 from midas_devops.nodes.step import Step
 from midas_devops.nodes.telling import tell_begun
-from midas_devops.ports.deployer import Deployer, Release
+from midas_devops.ports.deployer import Deployer, DeployPlan, Release
 from midas_devops.ports.ledger import BlockedVersion
 from midas_devops.state import Json
 
@@ -104,14 +104,24 @@ def _refuse_foreign(step: Step, deployer: Deployer, recovery: Recovery) -> None:
 
 
 def _refuse_more(step: Step, recovery: Recovery) -> None:
-    """A person decided on these effects. Fewer are fine: what was to be stopped may have ended by itself."""
+    """A person decided on these effects. Fewer are fine: what was to be stopped may have ended by itself.
+
+    So is less: what it goes to may serve by now. And what was to be left, unless it fails, may have failed.
+    """
     if not recovery.effects:
         return
     try:
         now = return_effects(step, recovery)
+        running = step.ports.deployer(step.request.environment).status()
     except ToolError:
         return  # it fails by itself then, and says why
-    more = [effect for effect in step.ports.redactor.json(list(now)) if effect not in recovery.effects]
+    redacted = step.ports.redactor.json
+    left = redacted(list(DeployPlan.stays(_release(step, recovery)).effects))
+    alone = running is None or running.commit == recovery.to_commit
+    asked = redacted(list(recovery.effects))
+    if alone and asked == left:
+        return
+    more = [effect for effect in redacted(list(now)) if effect not in (*asked, *left)]
     if more:
         step.audit("effects moved", rule="3", more=more)
         environment = step.request.environment

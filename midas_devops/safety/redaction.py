@@ -41,11 +41,19 @@ class Redactor:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], settings: Settings) -> Redactor:
-        """Knows every variable whose name promises a secret, and those that midas.toml names as keys."""
+        """Knows every variable whose name promises a secret, and those that midas.toml names as keys.
+
+        The name of an environment is none: a run that hid it could not be carried on.
+        """
         redactor = cls()
         named = set(withheld_names(settings))
         redactor.learn(
-            (value for name, value in environ.items() if name in named or in_environment_holds_secret(name)),
+            (
+                value
+                for name, value in environ.items()
+                if (name in named or in_environment_holds_secret(name))
+                and value.strip() not in settings.environments
+            ),
             kind="environment",
         )
         return redactor

@@ -77,6 +77,50 @@ def test_values_at_secret_names_are_hidden_though_nobody_marked_them_sensitive(t
     assert leaks(root, printed, secrets) == []
 
 
+ORDINARY = """
+variable "db_password" {
+  default = "postgres"
+}
+resource "terraform_data" "postgres" {
+  input = { secret_id = "orders-database", region = "eu-central-1", secret = "eu-central-1" }
+}
+resource "terraform_data" "orders-database" {
+  input = { password = "swordfish-Zq8" }
+}
+"""
+
+
+@pytest.mark.parametrize("mark", ["", "\n  sensitive = true"], ids=["by name", "declared"])
+def test_an_ordinary_word_at_a_secrets_name_takes_neither_a_run_nor_its_report(
+    tmp_path: Path, mark: str
+) -> None:
+    files = infrastructure_files()
+    text = ORDINARY.replace(' = "postgres" }', f' = "postgres"{mark} }}'.replace("; ", "\n  "))
+    root = project(tmp_path / "cloud", {**files, "infra/postgres/main.tf": text})
+    write(root, {"midas.toml": files["midas.toml"].replace('"infra"', '"infra/postgres"')})
+
+    code, printed = run(root, "infra", "apply", "infra/postgres")
+    assert code == 0, printed
+    assert "infra/postgres" in printed
+    code, printed = run(root, "infra", "plan", "infra/postgres", "--json")
+    assert code == 0, printed
+    assert leaks(root, printed, ("swordfish-Zq8",)) == []
+    state = (root / "infra" / "postgres" / "terraform.tfstate").read_text()
+    assert "swordfish-Zq8" in state
+
+
+def test_a_secret_that_reads_like_our_own_words_refuses_nothing(
+    tmp_path: Path, no_services_left: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = service_files(free_port())
+    toml = files["midas.toml"].replace("environments.web", "environments.europe-west")
+    root = project(tmp_path / "service", {**files, "midas.toml": toml})
+    monkeypatch.setenv("KEYCLOAK_REALM", "production")
+    monkeypatch.setenv("KEYBOARD", "europe-west")
+    code, printed = run(root, "deploy", "europe-west", "v1")
+    assert code == 0, printed
+
+
 @pytest.mark.parametrize("name", ["rel-ghp_abcdefghijklmnopqrstuvwxyz0123456789", "fix/token=abcdef123456"])
 def test_a_version_whose_name_is_a_secret_is_refused_before_anything_is_recorded(
     tmp_path: Path, name: str

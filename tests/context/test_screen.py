@@ -71,6 +71,11 @@ def test_the_first_look_is_what_its_pattern_says() -> None:
         (r"(?P<name>\w+) \{ 3", "block { 3"),
         (r"a{2}b{,3}c{1,}", "aac" + "c" * 9),
         (r"\w+ failed", "überprüfung failed"),
+        (r"^fatal: ", "fatal: \udc80"),
+        (r"(?i:fail)", "FA\u0131L"),
+        (r"^done$", "done\n"),
+        (r"a\W+b|a[\W\d]{2}b", "a\u0301\u200db"),
+        (r"map{}int", "map{}int"),
     ],
 )
 def test_what_the_other_engine_lacks_is_made_wider(pattern: str, text: str) -> None:

@@ -40,3 +40,10 @@ def test_a_word_that_ends_where_it_is_cut_is_kept() -> None:
     assert excerpt("one two three", 8) == "one two…"
     assert excerpt("one two three", 6) == "one…"
     assert excerpt("onetwothree", 6) == "…"
+
+
+def test_a_private_key_that_is_cut_is_hidden_to_its_last_line() -> None:
+    body = "MIIEowIBAAKCAQEA" + "Ab3" * 16
+    key = "\n".join(["see", "-----BEGIN RSA PRIVATE KEY-----", *[body] * 9, "-----END RSA PRIVATE KEY-----"])
+    for most in range(40, len(key)):
+        assert "Ab3" not in Redactor().text(excerpt(key, most))

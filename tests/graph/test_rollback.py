@@ -350,6 +350,38 @@ def test_a_run_takes_no_other_steps_than_those_that_were_asked_about(
     assert agent.ports.ledger.blocked_versions("web") == []
 
 
+def test_what_serves_already_by_then_is_left(doubtful: Controlled, open_agent: Open) -> None:
+    agent = open_agent(doubtful.root)
+    run = agent.deploy_release("web", "v3")
+    (doubtful.root / "check.py").write_text("")
+    assert agent.roll_back("web", to_version="v2").status == "succeeded"
+    before = services(doubtful.root)
+    run.reject(by="ana", reason="orders are lost")
+    assert (run.status, runs_now(agent)) == ("rolled_back", "v2"), run.to_json()["timeline"]
+    assert services(doubtful.root) == before
+
+
+def test_what_was_to_be_left_and_died_is_started_again(two: Controlled, open_agent: Open) -> None:
+    two.version("v3")
+    two.configure("rollback_on_failure = false\n")
+    two.tell("v3", status=500)
+    agent = open_agent(two.root)
+    run = agent.deploy_release("web", "v3")
+    assert ["leave v2" in line for line in (run.pending or {})["effects"]] == [True]
+    for pid in services(two.root):
+        psutil.Process(pid).kill()
+    assert (approved(run).status, runs_now(agent)) == ("rolled_back", "v2"), run.to_json()["timeline"]
+
+
+def test_the_question_says_what_the_verification_saw(two: Controlled, open_agent: Open) -> None:
+    two.version("v3")
+    two.configure('rollback_on_failure = false\n[environments.web.verify]\ncommand = ["false"]\n')
+    pending = open_agent(two.root).deploy_release("web", "v3").pending
+    assert pending is not None
+    assert pending["question"].startswith("v3 serves web, but ")
+    assert "exit status 1" in pending["question"]
+
+
 def test_what_ended_by_itself_need_not_be_stopped(doubtful: Controlled, open_agent: Open) -> None:
     agent = open_agent(doubtful.root)
     run = agent.deploy_release("web", "v3")

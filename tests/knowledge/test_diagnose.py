@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -74,6 +75,12 @@ def test_what_is_no_log_is_inconclusive_and_says_so(tmp_path: Path, data: bytes)
     assert (found.category, found.verdict) == (Category.UNKNOWN, "inconclusive")
     assert found.summary
     assert found.spans == ()
+
+
+def test_a_compressed_log_is_told_to_be_no_text(tmp_path: Path) -> None:
+    steps = "".join(f"2024-01-01T00:00:00Z step {number} ok\n" for number in range(3000))
+    (tmp_path / "log.gz").write_bytes(gzip.compress(steps.encode(), mtime=0))
+    assert "not text" in diagnose_file(tmp_path / "log.gz").summary
 
 
 def test_a_missing_file_is_a_usage_error_that_names_it(tmp_path: Path) -> None:

@@ -252,15 +252,19 @@ class TerraformEngine:
         return self._session.state(self._session.place("")).sensitive_outputs
 
     def sensitive_values(self) -> Iterable[str]:
-        """Values marked as sensitive in the last plan and state, for the redactor. Never store them."""
+        """Values marked as sensitive in the last plan and state, for the redactor. Never store them.
+
+        What the configuration's own path holds is no secret: a run finds it by that path.
+        """
         found = set(sensitive.in_configuration(self._configuration, self._environ))
+        openly = sensitive.said_openly(self._configuration)
         with contextlib.suppress(MidasError):
             plan_json = self._artifacts.find(self._workspace.last_plan_json())
             if plan_json is not None:
-                found.update(sensitive.in_plan(self._artifacts.get(plan_json)))
+                found.update(sensitive.in_plan(self._artifacts.get(plan_json), openly))
         with contextlib.suppress(MidasError):
-            found.update(sensitive.in_state(self._session.state_bytes(self._session.place(""))))
-        return sorted(value for value in found if value)
+            found.update(sensitive.in_state(self._session.state_bytes(self._session.place("")), openly))
+        return sorted(value for value in found if value and value not in self._configuration.relative)
 
     def _plan_arguments(self, place: Place, saved: Path) -> list[str]:
         inputs = self._inputs.plan_arguments(place.configuration.var_files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,26 @@ _BRACE = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*|//[^\n]*|[{}]')
 _MARK = re.compile(r"\bsensitive\s*=\s*true\b")
 _STRING = r'"((?:[^"\\\n]|\\.)*)"'
 _ASSIGNED = re.compile(rf'(?<![\w.-])"?([\w-]+)"?[ \t]*[=:][ \t]*{_STRING}')
+_LABELS = re.compile(r'^[ \t]*\w+((?:[ \t]+"[\w.-]+")+)[ \t]*\{', re.MULTILINE)
+_NAMES_SOMETHING = re.compile(
+    r"(?:\A|_|-)(?:name|region|zone|location|user|username|host|hostname|image|engine|environment|env|stage"
+    r"|database|dbname|db|identifier|bucket|project|service|cluster)\Z",
+    re.IGNORECASE,
+)
+_ORDINARY = frozenset(
+    [
+        "administrator",
+        "changeme",
+        "database",
+        "development",
+        "localhost",
+        "password",
+        "postgres",
+        "postgresql",
+        "production",
+    ]
+)
+"""Words of 8 characters and more that everybody uses: hiding them would take whole reports with them."""
 _NONE = (b"false", b"{}", b"[]", b"null")
 
 
@@ -70,6 +90,21 @@ class _State(msgspec.Struct):
     resources: list[_Resource] | None = None
 
 
+def said_openly(configuration: Configuration) -> frozenset[str]:
+    """What is no secret even at a secret's name: names of blocks, users, hosts; ordinary words.
+
+    Nobody marked such a value, and whoever hid it everywhere would hide addresses and paths with it.
+    """
+    openly = set(_ORDINARY)
+    for text in _texts(configuration):
+        for labels in _LABELS.findall(text):
+            openly.update(re.findall(r'"([^"]+)"', labels))
+        for name, value in _ASSIGNED.findall(text):
+            if _NAMES_SOMETHING.search(name) and not holds_secret(name):
+                openly.update((value, value.partition(":")[0]))
+    return frozenset(openly)
+
+
 def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -> Iterator[str]:
     """Values of the root module's sensitive variables: environment, variables files, defaults; and literals.
 
@@ -77,18 +112,24 @@ def in_configuration(configuration: Configuration, environ: Mapping[str, str]) -
     provisioner, and its command may write it anywhere.
     """
     texts = _texts(configuration)
+    openly = said_openly(configuration)
     for text in texts:
-        assigned_texts = _ASSIGNED.findall(text)
-        yield from (value for name, value in assigned_texts if holds_secret(name) and "${" not in value)
+        found = (value for name, value in _ASSIGNED.findall(text) if holds_secret(name))
+        yield from (value for value in found if "${" not in value and value not in openly)
     for name, body in (pair for text in texts for pair in _variables(text)):
-        if not (_MARK.search(body) or holds_secret(name)):
-            continue
-        yield environ.get(f"TF_VAR_{name}", "")
-        if default := re.search(rf"\bdefault\s*=\s*{_STRING}", body):
-            yield default.group(1)
-        assigned = re.compile(rf'^[ \t]*"?{re.escape(name)}"?[ \t]*[=:][ \t]*{_STRING}', re.MULTILINE)
-        for text in texts:
-            yield from assigned.findall(text)
+        if _MARK.search(body):
+            yield from _values_of(name, body, texts, environ)
+        elif holds_secret(name):
+            yield from (v for v in _values_of(name, body, texts, environ) if v not in openly)
+
+
+def _values_of(name: str, body: str, texts: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
+    yield environ.get(f"TF_VAR_{name}", "")
+    if default := re.search(rf"\bdefault\s*=\s*{_STRING}", body):
+        yield default.group(1)
+    assigned = re.compile(rf'^[ \t]*"?{re.escape(name)}"?[ \t]*[=:][ \t]*{_STRING}', re.MULTILINE)
+    for text in texts:
+        yield from assigned.findall(text)
 
 
 def variables_declared(configuration: Configuration) -> frozenset[str]:
@@ -102,14 +143,19 @@ def _texts(configuration: Configuration) -> list[str]:
     return [path.read_text("utf-8", "replace") for path in text_files(configuration)]
 
 
-def in_plan(plan_json: bytes) -> Iterator[str]:
-    """Values that ``show -json`` of a plan marks as sensitive; variables and outputs of a secret's name."""
+def in_plan(plan_json: bytes, openly: Container[str] = ()) -> Iterator[str]:
+    """Values that ``show -json`` of a plan marks as sensitive; variables and outputs of a secret's name.
+
+    Of the latter none that is said ``openly``.
+    """
     plan = msgspec.json.decode(as_utf8(plan_json), type=_Plan)
     module = plan.configuration.root_module if plan.configuration else None
     declared = (module.variables if module else None) or {}
     for name, variable in (plan.variables or {}).items():
-        if holds_secret(name) or (name in declared and declared[name].sensitive):
+        if name in declared and declared[name].sensitive:
             yield from leaves(variable.value)
+        elif holds_secret(name):
+            yield from (value for value in leaves(variable.value) if value not in openly)
     resources = [*(plan.resource_changes or ()), *(plan.resource_drift or ())]
     changes = [item.change for item in resources if item.change is not None]
     for change in [*changes, *(plan.output_changes or {}).values()]:
@@ -117,13 +163,14 @@ def in_plan(plan_json: bytes) -> Iterator[str]:
         yield from _marked_raw(change.after, change.after_sensitive)
     for name, output in (plan.output_changes or {}).items():
         if holds_secret(name):
-            yield from leaves([msgspec.json.decode(output.before), msgspec.json.decode(output.after)])
+            both = leaves([msgspec.json.decode(output.before), msgspec.json.decode(output.after)])
+            yield from (value for value in both if value not in openly)
 
 
-def in_state(state: bytes) -> Iterator[str]:
+def in_state(state: bytes, openly: Container[str] = ()) -> Iterator[str]:
     """Sensitive outputs and attributes of a version 4 state file, and outputs of a secret's name.
 
-    None of a state that cannot be read.
+    Of the latter none that is said ``openly``. None of a state that cannot be read.
     """
     if not state.strip():
         return
@@ -132,8 +179,10 @@ def in_state(state: bytes) -> Iterator[str]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return  # whoever needs such a state says what is wrong with it
     for name, output in (read.outputs or {}).items():
-        if output.sensitive or holds_secret(name):
+        if output.sensitive:
             yield from leaves(output.value)
+        elif holds_secret(name):
+            yield from (value for value in leaves(output.value) if value not in openly)
     for instance in (instance for item in read.resources or () for instance in item.instances or ()):
         if not instance.sensitive_attributes:
             continue

@@ -20,6 +20,8 @@ _EXCERPTS = 6
 _TEXT_LIMIT = 4000
 _SNIFF = 8192
 _TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f")
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+"""How gzip, zip, xz and Zstandard begin: few of their bytes may be control characters."""
 _SPACE = 32
 _TOO_SHORT = 16
 
@@ -106,6 +108,8 @@ def _shortened(data: bytes) -> bytes:
 
 def is_binary(head: bytes) -> bool:
     """Whether the first bytes of a file are no text in UTF-8, Latin-1 or UTF-16."""
+    if head.startswith(_COMPRESSED):
+        return True
     if not head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
         return False
     controls = sum(1 for byte in head if byte not in _TEXT_CONTROLS and byte < _SPACE)
