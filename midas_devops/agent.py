@@ -32,6 +32,7 @@ from midas_devops.ports.bundle import Ports, RunEvent
 from midas_devops.records import Json, environments_json, run_summary
 from midas_devops.run import Run
 from midas_devops.use_cases.environment_of import environment_of
+from midas_devops.use_cases.given import given_inputs, given_plan_file, given_version
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -112,8 +113,6 @@ class DevOpsAgent:
         issue_number: int | None = None,
     ) -> Run:
         """Deploy a version, verify it, and roll back when it fails. Raises ``UsageError``."""
-        from midas_devops.use_cases.given import given_version
-
         self._known(environment)
         given_version(self.ports, version_tag_or_commit)
         return self._start(
@@ -139,8 +138,6 @@ class DevOpsAgent:
         With a reason, the version that is left is blocked until a person lifts it. A person is asked where
         the environment needs approvals. Raises ``UsageError``; with nothing verified the run is blocked.
         """
-        from midas_devops.use_cases.given import given_version
-
         self._known(environment)
         if to_version:
             given_version(self.ports, to_version)
@@ -179,8 +176,6 @@ class DevOpsAgent:
                 f"'{action}' is no infrastructure action",
                 hint=did_you_mean(action, InfraAction) or f"Use one of {', '.join(InfraAction)}.",
             )
-        from midas_devops.use_cases.given import given_inputs, given_plan_file
-
         plan_file = given_plan_file(plan_file, action, bool(variables or var_files or targets))
         inputs = given_inputs(self.ports.redactor, config_file, action, variables or {}, var_files, targets)
         config, environment = self._infrastructure(config_file, environment, inputs)
@@ -253,22 +248,9 @@ class DevOpsAgent:
     def get_environment_url(self, environment_name: str) -> str:
         """Where people reach an environment. Raises ``UsageError`` when that is not known."""
         self._known(environment_name)
-        environment = self.settings.environments[environment_name]
-        if environment.url:
-            return environment.url
-        if environment.url_output and environment.infrastructure:
-            from midas_devops.use_cases.outputs import read_outputs
+        from midas_devops.use_cases.environment_url import environment_url
 
-            told = read_outputs(self.ports, environment_name, environment.infrastructure.config)
-            if environment.url_output in told["outputs"]:
-                return str(told["outputs"][environment.url_output])
-        url = self.ports.deployer(environment_name).url() if environment.deploy else ""
-        if not url:
-            raise UsageError(
-                f"the address of '{environment_name}' is not known",
-                hint=f"Set environments.{environment_name}.url, or url_output, in midas.toml.",
-            )
-        return url
+        return environment_url(self.ports, self.settings, environment_name)
 
     def get_pipeline_config(self) -> Json:
         """The project's CI/CD pipelines: ``workflows`` of its files, ``host``, and what is ``missing``.

@@ -236,12 +236,13 @@ class ChromaKnowledge:
             if self._index.generation != generation:
                 self._prepare()
                 with file_lock(self._folder / "lock", 0.0) as taken:
-                    if taken:
-                        self._index = self._synchronised(collection, generation)
+                    # Without any words (an index of another version) they are made for this process alone.
+                    if taken or not self._index.generation:
+                        self._index = self._synchronised(collection, generation, keep=taken)
             return self._index
 
-    def _synchronised(self, collection: Collection, generation: str) -> LexicalIndex:
-        """Bring the words up to date with the store, by its ids. Callers hold the lock."""
+    def _synchronised(self, collection: Collection, generation: str, *, keep: bool) -> LexicalIndex:
+        """Bring the words up to date with the store, by its ids. ``keep`` them on disk: needs the lock."""
         ids = chroma_store.all_ids(collection)
         have = {row.id for row in self._index.rows}
         rows = [
@@ -250,7 +251,8 @@ class ChromaKnowledge:
         fresh = chroma_store.fetch(collection, [name for name in ids if name not in have])
         texts = {name: f"{metadata['context']}\n{text}" for name, metadata, text in fresh}
         index = self._index.updated(generation, rows, texts)
-        index.save(self._folder / "lexical")
+        if keep:
+            index.save(self._folder / "lexical")
         return index
 
     @contextmanager
@@ -269,7 +271,7 @@ class ChromaKnowledge:
             if self._index.generation != generation:
                 self._index = LexicalIndex.load(self._folder / "lexical")
             if self._index.generation != generation:
-                self._index = self._synchronised(collection, generation)
+                self._index = self._synchronised(collection, generation, keep=True)
             remembered = (collection.metadata or {}).get("embedder")
             same = remembered == embedder.identity
             yield collection if same else self._embed_again(collection, embedder), self._index

@@ -15,12 +15,14 @@ from midas_devops.context.composing import Composer, Piece
 from midas_devops.context.folding import Template, templates
 from midas_devops.context.listing import listable
 from midas_devops.context.ranking import candidates, failures
-from midas_devops.context.reading import blocks
+from midas_devops.context.reading import blocks, compression
 from midas_devops.context.scan import survey
 from midas_devops.domain.base import Value
 from midas_devops.errors import UnreadableError, UsageError
 
 Redact = Callable[[str], str]
+_HEAD = 8
+"""Bytes that tell how a file is packed."""
 
 
 class LineSpan(Value):
@@ -55,6 +57,12 @@ def condense_file(path: Path, budget: int, *, redact: Redact | None = None) -> C
     """
     try:
         with path.open("rb") as stream:
+            if packed := compression(stream.peek(_HEAD)):
+                raise UnreadableError(
+                    f"condensing {path}: it was packed with {packed}, its bytes are no lines of a log",
+                    hint="unpack it first, and condense what comes out",
+                    location=str(path),
+                )
             return condense_stream(stream, budget, redact=redact)
     except OSError as error:
         raise UnreadableError(

@@ -24,6 +24,12 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_COMPRESSED: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
 _STRAY: Final = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 CUT_BEFORE: Final = 1
 CUT_AFTER: Final = 2
@@ -38,6 +44,11 @@ class Block:
     """Number of the first line."""
     numbers: list[int] | None = None
     cuts: dict[int, int] = field(default_factory=dict)
+
+
+def compression(head: bytes) -> str:
+    """The tool that packed a file, by its first bytes; empty for none."""
+    return next((tool for mark, tool in _COMPRESSED if head.startswith(mark)), "")
 
 
 def wide_encoding(head: bytes) -> str:

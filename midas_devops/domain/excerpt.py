@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LAST_WORD = re.compile(r"[^\s,;\"'`{}<>\[\]()|]*\Z")
+_LAST_WORD = re.compile(r"[^\s,\"'`]*\Z")
+"""What passwords are made of belongs to a word: brackets, semicolons, bars."""
 
 
 def excerpt(text: str, most: int) -> str:

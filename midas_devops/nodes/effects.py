@@ -84,11 +84,14 @@ def authorize(step: Step, *, engine: IacEngine | None = None, again: bool = Fals
 
 
 def superseded(step: Step) -> bool:
-    """Whether another run has put something on this environment since ours began to."""
+    """Whether another run has put something on this environment since ours began to.
+
+    In the order of the record: a clock may have been set back in between.
+    """
     there = step.ports.ledger.deployments(step.request.environment)
-    ours = [made.started_at for made in there if made.run_id == step.run_id]
+    ours = [made.deployment_id for made in there if made.run_id == step.run_id]
     return bool(ours) and any(
-        made.run_id != step.run_id and made.status == "succeeded" and made.started_at > min(ours)
+        made.run_id != step.run_id and made.status == "succeeded" and made.deployment_id > min(ours)
         for made in there
     )
 

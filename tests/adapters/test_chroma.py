@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from midas_devops.adapters.chroma import ChromaKnowledge
+from midas_devops.adapters.file_lock import file_lock
 from midas_devops.config import Knowledge
 from midas_devops.errors import ConfigError, StorageError
 from midas_devops.testing.knowledge import HIDDEN, SECRET, KnowledgeConformance, OpenKnowledge, hide_secret
@@ -112,12 +113,23 @@ def test_words_that_another_release_indexed_are_indexed_anew(tmp_path: Path) -> 
     state["vocabulary"] = {swapped.get(word, word): number for word, number in state["vocabulary"].items()}
     path.write_text(json.dumps(state))
     as_is = opened()
-    assert as_is.search("bucket", 1)[0].source == "a.md"
+    (hit,) = as_is.search("bucket", 1)
+    kind = hit.kind
+    assert hit.source == "a.md"
     as_is.close()
 
     path.write_text(json.dumps(state | {"analysis": "of another release"}))
+    beside = opened()
+    with file_lock(tmp_path / LEXICAL.path / "lock", 0.0) as ours:
+        assert ours
+        # Somebody adds right now: words of our own for this search, and nothing touched.
+        (hit,) = beside.search("bucket", 1, kinds=[kind])
+    assert hit.source == "b.md"
+    assert json.loads(path.read_text())["analysis"] == "of another release"
+    beside.close()
     later = opened()
     assert later.search("bucket", 1)[0].source == "b.md"
+    assert not path.exists()
     later.close()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,15 @@ FRAGMENTS = st.sampled_from(
     ]
 )
 LOGS = st.one_of(st.binary(max_size=600), st.lists(FRAGMENTS, max_size=60).map(b"".join))
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_a_packed_log_is_an_error_that_names_the_tool(
+    tmp_path: Path, request: pytest.FixtureRequest, packed: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "build.log").write_bytes(packed(b"compiling\nerror: no such file\n" * 50))
+    with pytest.raises(UnreadableError, match=f"packed with {request.node.callspec.id}"):
+        condense_file(tmp_path / "build.log", 100)
 
 
 def _condense(raw: bytes, budget: int) -> Condensed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,14 @@ def test_the_password_of_an_address_is_whole_or_not_there(before: int) -> None:
     text = "x" * before + " cannot connect to postgres://app:Sup3rSecret99@db/orders now"
     shown = Redactor.from_environment({}, Settings()).text(excerpt(text, 60))
     assert "Sup3r" not in shown
+
+
+@pytest.mark.parametrize("password", ["a(Zq)9;kX|w#51", "x<7>{Kd}[93];f!", "Ab1;Server|(db)"])
+def test_no_character_that_passwords_are_made_of_ends_a_word(password: str) -> None:
+    text = f"cannot log in with {password} here"
+    begin = text.index(password)
+    for most in range(begin, begin + len(password)):
+        assert excerpt(text, most) == "cannot log in with…"
 
 
 def test_a_word_that_ends_where_it_is_cut_is_kept() -> None:

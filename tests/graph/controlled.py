@@ -40,6 +40,19 @@ GATE = """
 import sys
 sys.exit(int(open({file!r}).read()))
 """
+PROMOTION = """
+[gates.soaked]
+kind = "promotion"
+from = "web"
+for = "30m"
+
+[environments.shop]
+kind = "staging"
+gates = ["soaked"]
+deploy = { using = "command", deploy = ["touch", "shop"], status = ["git", "rev-parse", "v1"] }
+verify = { command = ["true"] }
+"""
+"""``shop`` takes what was verified on ``web`` for half an hour."""
 
 
 class Controlled:

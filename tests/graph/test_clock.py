@@ -13,7 +13,7 @@ import pytest
 
 from midas_devops import DevOpsAgent
 from midas_devops.config import load_settings
-from tests.graph.controlled import Controlled
+from tests.graph.controlled import PROMOTION, Controlled
 from tests.projects import project
 
 Clock = Callable[[], datetime]
@@ -80,25 +80,11 @@ def test_a_canary_pauses_for_as_long_as_it_was_told_to(
     assert all(later - earlier >= 0.7 for earlier, later in pairwise(moments))
 
 
-SOAKED = """
-[gates.soaked]
-kind = "promotion"
-from = "web"
-for = "30m"
-
-[environments.shop]
-kind = "staging"
-gates = ["soaked"]
-deploy = { using = "command", deploy = ["touch", "shop"], status = ["git", "rev-parse", "v1"] }
-verify = { command = ["true"] }
-"""
-
-
 @pytest.fixture
 def ahead(tmp_path: Path, no_services_left: None, open_with: OpenWith) -> Controlled:
     """v1 was deployed and verified while the clock was four years ahead."""
     web = Controlled(tmp_path / "web")
-    web.configure(SOAKED)
+    web.configure(PROMOTION)
     assert open_with(web.root, lambda: NOW + 4 * YEAR).deploy_release("web", "v1").status == "succeeded"
     return web
 
@@ -124,7 +110,7 @@ def test_a_clock_that_is_set_back_after_the_verification_shortens_no_wait(
     tmp_path: Path, no_services_left: None, open_with: OpenWith
 ) -> None:
     web = Controlled(tmp_path / "web")
-    web.configure(SOAKED)
+    web.configure(PROMOTION)
     assert open_with(web.root, lambda: NOW).deploy_release("web", "v1").status == "succeeded"
     for moment in (NOW - YEAR, NOW - timedelta(seconds=1), NOW + timedelta(minutes=29)):
         assert promoted(open_with(web.root, lambda moment=moment: moment))[0] == "blocked"

@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
-from midas_devops import Run
+from midas_devops import DevOpsAgent, Run
+from midas_devops.config import load_settings
 from tests.graph.conftest import Open
 from tests.projects import TERRAFORM, commit, write
 
@@ -200,23 +204,34 @@ resource "terraform_data" "slow" {
     assert made.read_text().split() == ["made", "made"]
 
 
+def resumed_after_another(
+    service: Path, open_agent: Open, moment: str, second: str, clock: Callable[[], datetime] | None = None
+) -> Run:
+    """v1 serves; v2, whose VERSION is ``second``, is killed; v3 is deployed by another run; v2 is resumed."""
+    assert open_agent(service).deploy_release("web", "v1").status == "succeeded"
+    for version, text in (("v2", second), ("v3", "3")):
+        write(service, {"VERSION": text})
+        commit(service, version, version)
+    die_at(service, moment, "deploy_release", "web", "v2")
+    run = cut_off(service, open_agent)
+    other = open_agent(service)
+    if clock is not None:
+        other = DevOpsAgent(service, load_settings(service), ports=replace(other.ports, clock=clock))
+    assert other.deploy_release("web", "v3").status == "succeeded"
+    agent = open_agent(service)
+    run = agent.run(run.id)
+    run.resume()
+    now = agent.environments()[0]
+    assert (now["version"], now["verified"]) == ("v3", True), run.to_json()["timeline"]
+    return run
+
+
 @pytest.mark.parametrize("moment", ["after:begin", "before:deploy", "before:complete", "after:complete"])
 def test_a_deployment_that_was_killed_takes_nothing_away_that_came_after_it(
     service: Path, open_agent: Open, moment: str
 ) -> None:
-    assert open_agent(service).deploy_release("web", "v1").status == "succeeded"
-    for version in ("2", "3"):
-        write(service, {"VERSION": version})
-        commit(service, f"version {version}", f"v{version}")
-    die_at(service, moment, "deploy_release", "web", "v2")
-    run = cut_off(service, open_agent)
-    assert open_agent(service).deploy_release("web", "v3").status == "succeeded"
-    agent = open_agent(service)
-    run = agent.run(run.id)
-    run.resume()
+    run = resumed_after_another(service, open_agent, moment, "2")
     assert run.status not in ("succeeded", "running", "interrupted"), run.to_json()["timeline"]
-    now = agent.environments()[0]
-    assert (now["version"], now["verified"]) == ("v3", True)
     assert len(services(service)) == 1
 
 
@@ -227,17 +242,14 @@ def test_a_deployment_that_was_killed_takes_nothing_away_that_came_after_it(
 def test_a_rollback_that_was_killed_takes_nothing_away_that_came_after_it(
     service: Path, open_agent: Open, moment: str
 ) -> None:
-    assert open_agent(service).deploy_release("web", "v1").status == "succeeded"
-    for version, text in (("v2", "sick-2"), ("v3", "3")):
-        write(service, {"VERSION": text})
-        commit(service, version, version)
-    die_at(service, moment, "deploy_release", "web", "v2")
-    run = cut_off(service, open_agent)
-    assert open_agent(service).deploy_release("web", "v3").status == "succeeded"
-    agent = open_agent(service)
-    run = agent.run(run.id)
-    run.resume()
+    run = resumed_after_another(service, open_agent, moment, "sick-2")
     assert (run.status, run.exit_code) == ("blocked", 4), run.to_json()["timeline"]
     assert "v3 runs on web" in run.to_json()["reason"]
-    now = agent.environments()[0]
-    assert (now["version"], now["verified"]) == ("v3", True)
+
+
+def test_what_came_after_it_is_known_though_the_clock_was_set_back(service: Path, open_agent: Open) -> None:
+    def yesterday() -> datetime:
+        return datetime.now(UTC) - timedelta(days=1)
+
+    run = resumed_after_another(service, open_agent, "before:block_version", "sick-2", yesterday)
+    assert (run.status, run.exit_code) == ("blocked", 4), run.to_json()["timeline"]

@@ -18,7 +18,7 @@ from midas_devops.domain.changes import ReleaseChange
 from midas_devops.domain.digest import canonical_json, sha256_hex
 from midas_devops.errors import ApprovalRefusedError
 from tests.graph.conftest import Open
-from tests.graph.controlled import Controlled, approved, runs_now
+from tests.graph.controlled import PROMOTION, Controlled, approved, runs_now
 from tests.projects import git
 
 At = Callable[[Path, datetime], DevOpsAgent]
@@ -176,20 +176,6 @@ def test_a_clock_that_is_set_back_into_the_window_opens_nothing(
     open_at(web.root, evening).deploy_release("web", "v1").reject(by="ana", reason="not now")
     run = open_at(web.root, MONDAY).deploy_release("web", "v1")
     assert (run.status, gate_of(run)["verdict"]) == ("blocked", "inconclusive")
-
-
-PROMOTION = """
-[gates.soaked]
-kind = "promotion"
-from = "web"
-for = "30m"
-
-[environments.shop]
-kind = "staging"
-gates = ["soaked"]
-deploy = { using = "command", deploy = ["touch", "shop"], status = ["git", "rev-parse", "v1"] }
-verify = { command = ["true"] }
-"""
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from midas_devops.context.reading import compression
 from midas_devops.context.screen import Screen
 from midas_devops.context.signals import SUSPICIOUS, clean, unmarked
 
@@ -20,8 +21,6 @@ _EXCERPTS = 6
 _TEXT_LIMIT = 4000
 _SNIFF = 8192
 _TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f")
-_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
-"""How gzip, zip, xz and Zstandard begin: few of their bytes may be control characters."""
 _SPACE = 32
 _TOO_SHORT = 16
 
@@ -108,7 +107,7 @@ def _shortened(data: bytes) -> bytes:
 
 def is_binary(head: bytes) -> bool:
     """Whether the first bytes of a file are no text in UTF-8, Latin-1 or UTF-16."""
-    if head.startswith(_COMPRESSED):
+    if compression(head):
         return True
     if not head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
         return False
