@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -88,7 +89,11 @@ class LocalDeployer:
             effects = [f"take {label} from its kept folder ({release.commit[:12]})"]
         else:
             effects = [f"export {label} ({release.commit[:12]})"]
-            effects += [f"build it with {settings.build[0]}"] if settings.build else []
+            build = templates.fill(
+                settings.build, target.values(release.commit, release.version, settings.port)
+            )
+            # A script among the words keeps its breaks, and an effect is one line.
+            effects += [f"build it: {shlex.join(build)}".replace("\n", "\\n")] if build else []
         effects.append(f"start {label} as a candidate on a spare port and check its health")
         begin = f"start {label} on port {settings.port} and check its health"
         if serving is None:

@@ -54,6 +54,12 @@ def test_the_build_runs_in_the_release_before_it_starts(place: Place) -> None:
     assert place.answer()[0] == "v1-built"
 
 
+def test_the_plan_shows_the_very_command_line_of_the_build(place: Place) -> None:
+    release = place.release("v1")
+    planned = place.deployer(build=("sh", "-c", "make {version}\nmake all")).plan(release)
+    assert planned.effects[1] == "build it: sh -c 'make v1\\nmake all'"
+
+
 def test_the_build_is_not_repeated_for_an_intact_release_and_is_for_another_build(place: Place) -> None:
     first, second = place.release("v1"), place.release("v2")
     build = (sys.executable, "-c", "open('built', 'a').write('x')")
